@@ -1,0 +1,45 @@
+"""Alert production in PostgreSQL: a living database of everything that changes in the sky."""
+
+__version__ = "0.1.0"
+
+from apdb.database import Apdb, connect
+from apdb.errors import (
+    ApdbError,
+    Busy,
+    ConnectionLost,
+    CorrectionError,
+    IdConflict,
+    InvalidInput,
+    NotFound,
+    OutOfSpace,
+    Problem,
+    SchemaMismatch,
+    ServerError,
+    ServerNotRunning,
+    TooManyObjects,
+    VisitConflict,
+)
+from apdb.store import StoreReport
+from apdb.visit import Visit
+
+__all__ = [
+    "Apdb",
+    "ApdbError",
+    "Busy",
+    "ConnectionLost",
+    "CorrectionError",
+    "IdConflict",
+    "InvalidInput",
+    "NotFound",
+    "OutOfSpace",
+    "Problem",
+    "SchemaMismatch",
+    "ServerError",
+    "ServerNotRunning",
+    "StoreReport",
+    "TooManyObjects",
+    "Visit",
+    "VisitConflict",
+    "__version__",
+    "connect",
+]

@@ -1,0 +1,61 @@
+"""The root of the command line: global options, groups of commands, how errors are shown."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from typing import Annotated
+
+import typer
+
+from apdb.cli import server
+from apdb.cli.context import Settings
+from apdb.errors import ApdbError
+
+app = typer.Typer(
+    name="apdb",
+    no_args_is_help=True,
+    # A traceback with local variables would show passwords out of connection strings.
+    pretty_exceptions_show_locals=False,
+)
+app.add_typer(server.app, name="server")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"apdb {importlib.metadata.version('apdb')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    dsn: Annotated[
+        str | None,
+        typer.Option(
+            envvar="APDB_DSN",
+            help="Database to use, as a libpq string or URL. Default: the private server.",
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print results as JSON.")] = False,
+    version: Annotated[  # noqa: ARG001
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Alert production in PostgreSQL.
+
+    Stores the detections of difference images, associates them into objects, and keeps histories
+    and alerts, all inside the database. Begin with `apdb server start`.
+    """
+    context.obj = Settings(dsn=dsn, json=json)
+
+
+def main() -> None:
+    """Run the command line; an error of apdb becomes its message, its remedy and its exit code."""
+    try:
+        app()
+    except ApdbError as error:
+        typer.echo(f"apdb: {error}", err=True)
+        typer.echo(f"      {error.remedy}", err=True)
+        sys.exit(error.exit_code)

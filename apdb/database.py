@@ -1,0 +1,111 @@
+"""`connect` and `Apdb`: what a program sees of the database."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from apdb.session import Session
+from apdb.store import Rule, StoreReport, store_visit
+from apdb.visit import Visit
+
+
+def default_dsn() -> str:
+    """Return the DSN of APDB_DSN, else that of the private cluster."""
+    from apdb.cluster import Cluster
+
+    return os.environ.get("APDB_DSN") or Cluster().dsn()
+
+
+def connect(
+    dsn: str | None = None, *, busy_timeout: float = 30.0, max_connections: int = 8
+) -> Apdb:
+    """Connect to an alert production database.
+
+    Parameters
+    ----------
+    dsn : str, optional
+        libpq string or URL.  Default: environment APDB_DSN, else the private cluster of this user.
+    busy_timeout : float, optional
+        How long to wait for another session that holds the same sky [s].
+    max_connections : int, optional
+        Most connections at once, for as many threads; further threads wait.
+
+    Returns
+    -------
+    Apdb
+
+    Raises
+    ------
+    ServerNotRunning
+        Nothing answers there.
+    SchemaMismatch
+        The schema is missing, or older or newer than this code.
+    """
+    return Apdb(dsn or default_dsn(), busy_timeout=busy_timeout, max_connections=max_connections)
+
+
+class Apdb(Session):
+    """An alert production database; made by `connect`, safe to share between threads."""
+
+    def store_visit(
+        self,
+        visit: Visit,
+        sources: object,
+        *,
+        forced: Any = None,
+        radius: float | None = None,
+        associate: Rule | None = None,
+        dry_run: bool = False,
+    ) -> StoreReport:
+        """Store a visit's DIASources: attribute, associate, start objects, update their summaries.
+
+        One transaction: after any failure nothing of the visit is stored and the call may be
+        repeated.  The same content again changes nothing and returns the stored report.
+
+        Parameters
+        ----------
+        visit : Visit
+            Which exposure and detector, when and where.
+        sources : object
+            astropy Table, DataFrame, Arrow table, structured array or mapping of arrays.
+            dia_source_id, ra, dec [deg], psf_flux and psf_flux_err [nJy] are enough; snake_case or
+            DPDD names.  raErr includes cos(dec).
+        forced : callable or table, optional
+            Called with an astropy Table (dia_object_id, ra, dec [deg]; the visit in its meta) of
+            the positions that want forced photometry; returns a table with dia_object_id, psf_flux
+            and psf_flux_err.  Or such a table.  The callable runs inside the transaction.
+        radius : float, optional
+            Association radius [arcsec], above 0 and at most 60.  Default: that of the database.
+        associate : {"nearest", "likelihood"}, optional
+            Association rule.  Default: that of the database.
+        dry_run : bool, optional
+            Show the outcome and write nothing.
+
+        Returns
+        -------
+        StoreReport
+            Arrays in the order of the input.
+
+        Raises
+        ------
+        InvalidInput
+            With every bad row and column; IdConflict if ids are stored under another visit.
+        VisitConflict
+            The visit is stored with other content.
+        Busy
+            Another session holds the sky; may be retried.
+        TooManyObjects
+            The visit would start more objects than the database allows.
+        ConnectionLost
+            The connection broke and it is unknown whether the visit was stored: repeat it.
+        """
+        return store_visit(
+            self,
+            visit,
+            sources,
+            forced=forced,
+            radius=radius,
+            associate=associate,
+            dry_run=dry_run,
+        )

@@ -1,0 +1,318 @@
+"""The SQL routines: their files, their headers, and their installation as checksummed repeatables.
+
+Alembic revisions hold tables; routines are *current state*: one file each under ``sql/``, installed at
+the end of every upgrade, in its transaction.  A ledger table remembers what was installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, LiteralString, cast
+
+import psycopg
+
+from apdb.views import view_statements
+
+READER_ROOMS = frozenset({"query", "status"})
+READER_ROUTINES = frozenset({"setting", "mjd_tai", "sky_cells"})
+
+_CREATE = re.compile(r"^create or replace (function|procedure) apdb\.(\w+)\(", re.MULTILINE)
+_SECTION = re.compile(r"^(contract|args|returns|errors|locks|cost): ?(.*)$")
+_ARGUMENT = re.compile(r"^  (\w+)(?: \[([^\]]+)\])?: (.*)$")
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One documented argument of a routine: its name, unit (or None) and meaning."""
+
+    name: str
+    unit: str | None
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Routine:
+    """One file of ``sql/``: the routine it creates and what its header says.
+
+    Attributes
+    ----------
+    name : str
+        Name of the routine and stem of the file.
+    kind : str
+        ``function`` or ``procedure``.
+    room : str
+        Folder of the file.
+    path : pathlib.Path
+        The file.
+    text : str
+        Its whole text, with ``@q3c@`` for the schema that holds Q3C.
+    summary : str
+        First line of the header.
+    sections : dict of str to str
+        contract, returns, errors, locks and cost, as text.
+    arguments : tuple of Argument
+        Documented arguments, in order.
+    """
+
+    name: str
+    kind: str
+    room: str
+    path: Path
+    text: str
+    summary: str
+    sections: dict[str, str]
+    arguments: tuple[Argument, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of the file's text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def comment(self) -> str:
+        """Text for COMMENT ON."""
+        contract = self.sections.get("contract", "").rstrip(".")
+        return f"{self.summary}; {contract}" if contract else self.summary
+
+
+def sql_folder() -> Path:
+    """Return the folder of the routines: inside the installed package, or of the checkout."""
+    packaged = Path(__file__).parent / "_sql"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "sql"
+
+
+def parse(path: Path) -> Routine:
+    """Read one routine file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file of ``sql/<room>/``.
+
+    Returns
+    -------
+    Routine
+        The routine, its header taken apart.
+
+    Raises
+    ------
+    ValueError
+        The file has no header, creates no routine, or one of another name.
+    """
+    text = path.read_text(encoding="utf-8")
+    header: list[str] = []
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        header.append(line[3:] if line.startswith("-- ") else "")
+    created = _CREATE.search(text)
+    if not header or created is None or created.group(2) != path.stem:
+        raise ValueError(f"{path}: expected a header and `create or replace … apdb.{path.stem}(`")
+    sections: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in header[1:]:
+        section = _SECTION.match(line)
+        if section:
+            current = sections.setdefault(section.group(1), [])
+            line = section.group(2)
+        if line.strip():
+            current.append(line)
+    return Routine(
+        name=path.stem,
+        kind=created.group(1),
+        room=path.parent.name,
+        path=path,
+        text=text,
+        summary=header[0],
+        sections={k: " ".join(s.strip() for s in v) for k, v in sections.items() if k != "args"},
+        arguments=_arguments(sections.get("args", [])),
+    )
+
+
+def _arguments(lines: list[str]) -> tuple[Argument, ...]:
+    found: list[Argument] = []
+    for line in lines:
+        argument = _ARGUMENT.match(line)
+        if argument:
+            found.append(Argument(argument.group(1), argument.group(2), argument.group(3)))
+        elif found:
+            last = found.pop()
+            found.append(Argument(last.name, last.unit, f"{last.meaning} {line.strip()}"))
+    return tuple(found)
+
+
+@cache
+def routines() -> tuple[Routine, ...]:
+    """Return every routine of the package, by room and name."""
+    return tuple(parse(path) for path in sorted(sql_folder().glob("*/*.sql")))
+
+
+@cache
+def fingerprint() -> str:
+    """Return one checksum of all routines and views of this code."""
+    parts = [f"{r.name} {r.sha256}" for r in routines()]
+    parts += [f"{name} {text}" for name, text in view_statements().items()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def install(connection: psycopg.Connection[Any]) -> list[str]:
+    """Bring views and routines of the database to the state of this code.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In the transaction of the upgrade, acting as the owner role.
+
+    Returns
+    -------
+    list of str
+        Names of what was created, replaced or dropped.
+    """
+    ledger = _ledger(connection)
+    q3c = _q3c_schema(connection)
+    connection.execute("set local check_function_bodies = off")
+    changed: list[str] = []
+    wanted_routines = {r.name: r for r in routines()}
+    wanted_views = view_statements()
+    for (kind, name), _ in ledger.items():
+        if name not in (wanted_views if kind == "view" else wanted_routines):
+            _drop(connection, kind, name)
+            changed.append(f"dropped {name}")
+    for name, statements in wanted_views.items():
+        sha256 = hashlib.sha256(statements.encode()).hexdigest()
+        if ledger.get(("view", name)) != sha256:
+            _drop(connection, "view", name)
+            connection.execute(cast(LiteralString, statements))
+            _record(connection, "view", name, "catalogue.yaml", sha256)
+            changed.append(name)
+    for routine in wanted_routines.values():
+        if ledger.get((routine.kind, routine.name)) != routine.sha256:
+            _drop(connection, routine.kind, routine.name)
+            text = cast(LiteralString, routine.text.replace("@q3c@", q3c))
+            try:
+                connection.execute(text)
+            except psycopg.Error as error:
+                error.add_note(f"in {routine.path}")
+                raise
+            _grant(connection, routine)
+            file = f"{routine.room}/{routine.name}.sql"
+            _record(connection, routine.kind, routine.name, file, routine.sha256)
+            changed.append(routine.name)
+    return changed
+
+
+def drift(connection: psycopg.Connection[Any]) -> list[str]:
+    """Compare files, ledger and live catalogue.
+
+    Returns
+    -------
+    list of str
+        One line for each difference; empty if there is none.
+    """
+    found: list[str] = []
+    wanted = {(r.kind, r.name): r.sha256 for r in routines()}
+    wanted |= {
+        ("view", name): hashlib.sha256(text.encode()).hexdigest()
+        for name, text in view_statements().items()
+    }
+    ledger = _ledger(connection)
+    for kind, name in sorted(wanted.keys() | ledger.keys()):
+        if (kind, name) not in ledger:
+            found.append(f"{kind} apdb.{name} is not installed")
+        elif (kind, name) not in wanted:
+            found.append(f"{kind} apdb.{name} is installed, but this code has no such file")
+        elif ledger[kind, name] != wanted[kind, name]:
+            found.append(f"{kind} apdb.{name} was installed from another text than this code has")
+    rows = connection.execute("select kind, name, live_sha256 from apdb_base.routine_ledger")
+    for kind, name, recorded in rows.fetchall():
+        live = _live_sha256(connection, kind, name)
+        if live is None:
+            found.append(f"{kind} apdb.{name} is in the ledger, but not in the database")
+        elif live != recorded:
+            found.append(f"{kind} apdb.{name} was changed in the database by hand")
+    known = {name for _, name in ledger}
+    extra = connection.execute(
+        "select distinct p.proname from pg_proc as p where p.pronamespace = 'apdb'::regnamespace"
+    )
+    found += [f"apdb.{n} is in the database, but not ours" for (n,) in extra if n not in known]
+    return found
+
+
+def _ledger(connection: psycopg.Connection[Any]) -> dict[tuple[str, str], str]:
+    rows = connection.execute("select kind, name, sha256 from apdb_base.routine_ledger")
+    return {(kind, name): sha256 for kind, name, sha256 in rows.fetchall()}
+
+
+def _q3c_schema(connection: psycopg.Connection[Any]) -> str:
+    row = connection.execute(
+        "select quote_ident(n.nspname) from pg_extension as e "
+        "join pg_namespace as n on e.extnamespace = n.oid where e.extname = 'q3c'"
+    ).fetchone()
+    assert row is not None, "the upgrade makes sure of Q3C before it installs routines"
+    return str(row[0])
+
+
+def _drop(connection: psycopg.Connection[Any], kind: str, name: str) -> None:
+    if kind == "view":
+        connection.execute(cast(LiteralString, f"drop view if exists apdb.{name}"))
+    else:
+        rows = connection.execute(
+            "select p.oid::regprocedure::text from pg_proc as p "
+            "where p.pronamespace = 'apdb'::regnamespace and p.proname = %s",
+            (name,),
+        ).fetchall()
+        for (signature,) in rows:
+            connection.execute(cast(LiteralString, f"drop routine {signature}"))
+    connection.execute(
+        "delete from apdb_base.routine_ledger where kind = %s and name = %s", (kind, name)
+    )
+
+
+def _grant(connection: psycopg.Connection[Any], routine: Routine) -> None:
+    open_to_readers = routine.room in READER_ROOMS or routine.name in READER_ROUTINES
+    roles = "apdb_writer, apdb_reader" if open_to_readers else "apdb_writer"
+    for (signature,) in connection.execute(
+        "select p.oid::regprocedure::text from pg_proc as p "
+        "where p.pronamespace = 'apdb'::regnamespace and p.proname = %s",
+        (routine.name,),
+    ).fetchall():
+        comment = routine.comment.replace("'", "''")
+        connection.execute(
+            cast(
+                LiteralString,
+                f"revoke all on routine {signature} from public; "
+                f"grant execute on routine {signature} to {roles}; "
+                f"comment on routine {signature} is '{comment}'",
+            )
+        )
+
+
+def _record(
+    connection: psycopg.Connection[Any], kind: str, name: str, file: str, sha256: str
+) -> None:
+    connection.execute(
+        "insert into apdb_base.routine_ledger (name, kind, file, sha256, live_sha256, installed_at) "
+        "values (%s, %s, %s, %s, %s, clock_timestamp())",
+        (name, kind, file, sha256, _live_sha256(connection, kind, name)),
+    )
+
+
+def _live_sha256(connection: psycopg.Connection[Any], kind: str, name: str) -> str | None:
+    if kind == "view":
+        query: LiteralString = (
+            "select pg_get_viewdef(c.oid) from pg_class as c "
+            "where c.relnamespace = 'apdb'::regnamespace and c.relname = %s and c.relkind = 'v'"
+        )
+    else:
+        query = (
+            "select string_agg(pg_get_functiondef(p.oid), ';' order by p.oid::regprocedure::text) "
+            "from pg_proc as p where p.pronamespace = 'apdb'::regnamespace and p.proname = %s"
+        )
+    row = connection.execute(query, (name,)).fetchone()
+    if row is None or row[0] is None:
+        return None
+    return hashlib.sha256(str(row[0]).encode()).hexdigest()

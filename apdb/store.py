@@ -1,0 +1,420 @@
+"""store_visit: one visit, one transaction.
+
+Everything that decides is in SQL (``sql/visit``); this module validates, copies the columns in, calls
+the steps in order and hands back the report.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, LiteralString, cast
+
+import numpy as np
+import psycopg
+from astropy.table import Table
+from numpy.typing import NDArray
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from apdb import catalogue
+from apdb.copy_binary import chunks
+from apdb.digest import content_digest
+from apdb.errors import ApdbError, ConnectionLost, IdConflict, InvalidInput, Problem, VisitConflict
+from apdb.records import Batch, dia_source_batch, forced_batch
+from apdb.session import Session, client_name
+from apdb.visit import Visit
+
+Rule = Literal["nearest", "likelihood"]
+Forced = Callable[[Table], Any]
+MAX_RADIUS = 60.0
+PARTITION_TRIES = 5
+
+
+@dataclass(frozen=True)
+class StoreReport:
+    """What became of a visit; arrays are in the order of the input.
+
+    Attributes
+    ----------
+    visit, detector : int
+        Which visit.
+    dia_source_id : ndarray of int64, shape (n,)
+        Ids as given.
+    dia_object_id, ss_object_id : ndarray of int64, shape (n,)
+        Object that each source belongs to; 0 for none.
+    is_new : ndarray of bool, shape (n,)
+        True if this visit started the source's DIAObject.
+    state : str
+        ``stored``, ``repeated`` (it was stored before, with the same content) or ``dry_run``.
+    corrected : bool
+        True if a correction has touched the visit since it was stored.
+    store_seq : int
+        Place of the visit in the order of knowledge; 0 for a dry run.
+    time_processed_mjd_tai : float
+        When it was stored, MJD TAI [d]; NaN for a dry run.
+    n_dia_forced_sources : int
+        Rows of forced photometry stored with it.
+    ephemerides_missing : bool
+        True if no ephemeris was near, so that nothing could be attributed to known objects.
+    timings : dict of str to float
+        Milliseconds per step, in order, as first stored; ``total`` is of this call.
+    """
+
+    visit: int
+    detector: int
+    dia_source_id: NDArray[np.int64]
+    dia_object_id: NDArray[np.int64]
+    ss_object_id: NDArray[np.int64]
+    is_new: NDArray[np.bool_]
+    state: str
+    corrected: bool
+    store_seq: int
+    time_processed_mjd_tai: float
+    n_dia_forced_sources: int
+    ephemerides_missing: bool
+    timings: dict[str, float]
+
+    @property
+    def n_new_dia_objects(self) -> int:
+        """Number of DIAObjects that the visit started."""
+        return len(np.unique(self.dia_object_id[self.is_new]))
+
+    @property
+    def n_unassociated(self) -> int:
+        """Number of sources without any object."""
+        return int(np.sum((self.dia_object_id == 0) & (self.ss_object_id == 0)))
+
+
+class Job:
+    """One call of store_visit on its way: the input, what the database said, and a clock."""
+
+    def __init__(self, visit: Visit, sources: object, forced: Any, dry_run: bool) -> None:
+        self.started = self.since = time.perf_counter()
+        self.visit = visit
+        self.forced = forced
+        self.dry_run = dry_run
+        self.timings: dict[str, float] = {}
+        self.batch = dia_source_batch(sources, visit)
+        self.digest = content_digest(visit, self.batch)
+        self.attempt_id: int | None = None
+        self.band = ""
+        self.rule = ""
+        self.radius = 0.0
+        self.site_longitude = 0.0
+        self.tick("validate")
+
+    def tick(self, step: str) -> None:
+        """Note the time since the last tick as that of a step [ms]."""
+        now = time.perf_counter()
+        self.timings[step] = round((now - self.since) * 1000.0, 3)
+        self.since = now
+
+    def report(self, row: Mapping[str, Any], state: str) -> StoreReport:
+        """Return the report; `row` has the ids in the order of dia_source_id."""
+        ids = np.asarray(self.batch.columns["dia_source_id"], np.int64)
+        order = np.argsort(ids, kind="stable")
+        by_input = np.empty(len(ids), np.intp)
+        by_input[order] = np.arange(len(ids))
+        timings = dict(row.get("timings") or {})
+        timings["total"] = round((time.perf_counter() - self.started) * 1000.0, 3)
+        return StoreReport(
+            visit=self.visit.visit,
+            detector=self.visit.detector,
+            dia_source_id=ids,
+            dia_object_id=np.array(row["dia_object_ids"], np.int64)[by_input],
+            ss_object_id=np.array(row["ss_object_ids"], np.int64)[by_input],
+            is_new=np.array(row["is_new"], bool)[by_input],
+            state=state,
+            corrected=row.get("corrected_store_seq") is not None,
+            store_seq=row.get("store_seq", 0),
+            time_processed_mjd_tai=row.get("mjd_tai", np.nan),
+            n_dia_forced_sources=row.get("n_dia_forced_sources") or 0,
+            ephemerides_missing=bool(row.get("ephemerides_missing")),
+            timings=timings,
+        )
+
+
+def store_visit(
+    session: Session,
+    visit: Visit,
+    sources: object,
+    *,
+    forced: Any = None,
+    radius: float | None = None,
+    associate: Rule | None = None,
+    dry_run: bool = False,
+) -> StoreReport:
+    """Store a visit; see `apdb.Apdb.store_visit`."""
+    check_options(radius, associate)
+    job = Job(visit, sources, forced, dry_run)
+    try:
+        with session.connection() as connection:
+            _begin(connection, job)
+            job.rule, job.radius = associate or job.rule, radius or job.radius
+            report = _repeated(connection, job) or _store(connection, job)
+            if dry_run:
+                connection.rollback()
+        return report
+    except ConnectionLost:
+        # The server may have committed before the connection broke: the register decides.
+        stored = _stored_all_the_same(session, job)
+        if stored is None:
+            raise
+        return stored
+    except BaseException as error:
+        _record_failure(session, job, error)
+        if isinstance(error, IdConflict):
+            raise _with_rows(error, job) from error
+        raise
+
+
+def check_options(radius: float | None, associate: str | None) -> None:
+    """Raise InvalidInput for a radius [arcsec] or rule that cannot be."""
+    problems: list[Problem] = []
+    if radius is not None and not (isinstance(radius, int | float) and 0.0 < radius <= MAX_RADIUS):
+        text = f"must be above 0 and at most {MAX_RADIUS:g} arcsec"
+        problems.append(Problem(None, "radius", repr(radius), text))
+    if associate not in (None, "nearest", "likelihood"):
+        text = "must be nearest or likelihood"
+        problems.append(Problem(None, "associate", repr(associate), text))
+    if problems:
+        raise InvalidInput(problems=problems)
+
+
+def _row(connection: psycopg.Connection[Any], query: str, values: object) -> dict[str, Any] | None:
+    """Return the first row of a query by column name, in binary."""
+    with connection.cursor(row_factory=dict_row, binary=True) as cursor:
+        return cursor.execute(cast(LiteralString, query), cast(Any, values)).fetchone()
+
+
+def _begin(connection: psycopg.Connection[Any], job: Job) -> None:
+    visit = job.visit
+    client = None if job.dry_run else client_name()
+    row = _row(
+        connection,
+        "select * from apdb.begin_visit(%s, %s::integer, %s, %s, %s)",
+        (visit.visit, visit.detector, visit.band, visit.midpoint_mjd_tai, client),
+    )
+    assert row is not None
+    connection.commit()
+    job.attempt_id, job.band = row["attempt_id"], row["band"]
+    job.rule, job.radius, job.site_longitude = row["rule"], row["radius"], row["site_longitude"]
+    if row["partitions_from"] is not None and not job.dry_run:
+        _make_partitions(connection, row["partitions_from"], row["partitions_to"])
+    job.tick("begin")
+
+
+def _make_partitions(connection: psycopg.Connection[Any], start: float, end: float) -> None:
+    """Make partitions in a short transaction of its own; give way to visits being stored."""
+    for left in reversed(range(PARTITION_TRIES)):
+        try:
+            connection.execute("set local lock_timeout = '2s'")
+            connection.execute("select apdb.ensure_partitions(%s, %s)", (start, end))
+            connection.commit()
+            return
+        except psycopg.errors.LockNotAvailable:
+            connection.rollback()
+            if left == 0:
+                raise
+
+
+def _repeated(connection: psycopg.Connection[Any], job: Job) -> StoreReport | None:
+    """Return the stored report if the visit is stored with the same content.
+
+    Raises
+    ------
+    VisitConflict
+        It is stored with other content.
+    """
+    key = (job.visit.visit, job.visit.detector)
+    connection.execute("select apdb.lock_visit(%s, %s::integer)", key)
+    row = _row(connection, "select * from apdb.registered_visit(%s, %s::integer)", key)
+    if row is None:
+        return None
+    if row["digest"] != job.digest:
+        raise VisitConflict(
+            f"Visit {key[0]} detector {key[1]} is stored already with other content (store_seq "
+            f"{row['store_seq']}). Nothing was changed; call `replace` if this content is right."
+        )
+    _end_attempt(connection, job, "repeated")
+    return job.report(row, "repeated")
+
+
+def _store(connection: psycopg.Connection[Any], job: Job) -> StoreReport:
+    _stage_sources(connection, job)
+    connection.execute("select apdb.lock_sky(%s)", (job.radius,))
+    job.tick("lock")
+    visit = job.visit
+    place = (visit.midpoint_mjd_tai, visit.ra, visit.dec, visit.radius)
+    row = _row(
+        connection,
+        "select apdb.associate_visit(%s, %s, %s, %s, %s, %s) as timings",
+        (*place, job.rule, job.radius),
+    )
+    assert row is not None
+    job.timings |= row["timings"]
+    job.since = time.perf_counter()
+    if job.dry_run:
+        staged = _row(connection, "select * from apdb.staged_report()", ())
+        assert staged is not None
+        missing = bool(job.timings.pop("ephemerides_missing"))
+        return job.report(
+            {**staged, "timings": job.timings, "ephemerides_missing": missing}, "dry_run"
+        )
+    if job.forced is not None:
+        _stage_forced(connection, job)
+    return _commit(connection, job)
+
+
+def _stage_sources(connection: psycopg.Connection[Any], job: Job) -> None:
+    connection.execute("select apdb.open_stage()")
+    visit, n = job.visit, job.batch.n
+    constant: dict[str, NDArray[Any]] = {
+        "visit": np.full(n, visit.visit, np.int64),
+        "detector": np.full(n, visit.detector, np.int16),
+        "band": np.full(n, job.band, object),
+        "midpoint_mjd_tai": np.full(n, visit.midpoint_mjd_tai, np.float64),
+    }
+    if visit.exposure_time is not None:
+        constant["exposure_time"] = np.full(n, visit.exposure_time, np.float32)
+    copy_in(connection, "stage_source", "dia_source", job.batch, constant)
+    job.tick("copy")
+
+
+def copy_in(
+    connection: psycopg.Connection[Any],
+    stage: str,
+    table: str,
+    batch: Batch,
+    constant: Mapping[str, NDArray[Any]],
+) -> None:
+    """Copy a batch into a stage table.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In the transaction that uses the stage.
+    stage : str
+        Name of the stage table.
+    table : str
+        Name of the table of the catalogue that it is shaped like.
+    batch : Batch
+        The rows.
+    constant : mapping of str to ndarray, shape (n,)
+        Columns to add to the batch.
+    """
+    whole = replace(
+        batch,
+        columns={**batch.columns, **constant},
+        nulls={**batch.nulls, **dict.fromkeys(constant)},
+    )
+    columns = [c for c in catalogue.table(table).columns if c.name in whole.columns]
+    names = ", ".join(c.name for c in columns)
+    statement = cast(LiteralString, f"copy pg_temp.{stage} ({names}) from stdin (format binary)")
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for chunk in chunks(whole, columns):
+            copy.write(chunk)
+
+
+def _stage_forced(connection: psycopg.Connection[Any], job: Job) -> None:
+    visit = job.visit
+    rows = job.forced
+    if callable(rows):
+        rows = rows(_forced_positions(connection, visit))
+    batch = forced_batch(rows, visit)
+    n = batch.n
+    constant: dict[str, NDArray[Any]] = {
+        "visit": np.full(n, visit.visit, np.int64),
+        "detector": np.full(n, visit.detector, np.int16),
+        "band": np.full(n, job.band, object),
+        "midpoint_mjd_tai": np.full(n, visit.midpoint_mjd_tai, np.float64),
+    }
+    copy_in(connection, "stage_forced", "dia_forced_source", batch, constant)
+    job.tick("measure_forced")
+
+
+def _forced_positions(connection: psycopg.Connection[Any], visit: Visit) -> Table:
+    with connection.cursor(binary=True) as cursor:
+        rows = cursor.execute(
+            "select * from apdb.forced_positions(%s, %s, %s, %s)",
+            (visit.midpoint_mjd_tai, visit.ra, visit.dec, visit.radius),
+        ).fetchall()
+    found = np.array(
+        [tuple(r) for r in rows], [("dia_object_id", "i8"), ("ra", "f8"), ("dec", "f8")]
+    )
+    inside = visit.contains(found["ra"], found["dec"])
+    positions = Table(found[inside], units={"ra": "deg", "dec": "deg"})
+    positions.meta["visit"] = visit
+    return positions
+
+
+def _commit(connection: psycopg.Connection[Any], job: Job) -> StoreReport:
+    visit = job.visit
+    flat = [float(x) for corner in visit.boundary or () for x in corner] or None
+    missing = job.timings["ephemerides_missing"]
+    row = _row(
+        connection,
+        "select * from apdb.commit_visit(%s, %s::integer, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, "
+        "%s, %s)",
+        (
+            visit.visit,
+            visit.detector,
+            job.band,
+            visit.midpoint_mjd_tai,
+            visit.exposure_time,
+            visit.ra,
+            visit.dec,
+            visit.radius,
+            flat,
+            visit.readout_end,
+            visit.night(job.site_longitude),
+            job.digest,
+            job.rule,
+            job.radius,
+            Jsonb(job.timings),
+        ),
+    )
+    assert row is not None
+    _end_attempt(connection, job, "stored")
+    connection.commit()
+    return job.report({**row, "ephemerides_missing": missing}, "stored")
+
+
+def _end_attempt(connection: psycopg.Connection[Any], job: Job, state: str) -> None:
+    if job.attempt_id is not None:
+        connection.execute(
+            "select apdb.end_attempt(%s, %s, null, null)", (job.attempt_id, state)
+        )
+
+
+def _record_failure(session: Session, job: Job, error: BaseException) -> None:
+    if job.attempt_id is None:
+        return
+    sqlstate = getattr(error, "sqlstate", None)
+    message = str(error) or type(error).__name__
+    with contextlib.suppress(ApdbError), session.connection() as connection:
+        connection.execute(
+            "select apdb.end_attempt(%s, 'failed', %s, %s)",
+            (job.attempt_id, message[:2000], sqlstate),
+        )
+
+
+def _stored_all_the_same(session: Session, job: Job) -> StoreReport | None:
+    with contextlib.suppress(ApdbError), session.connection() as connection:
+        key = (job.visit.visit, job.visit.detector)
+        row = _row(connection, "select * from apdb.registered_visit(%s, %s::integer)", key)
+        if row is not None and row["digest"] == job.digest:
+            return job.report(row, "stored")
+    return None
+
+
+def _with_rows(error: IdConflict, job: Job) -> IdConflict:
+    """Return the error with the rows of the input that it is about."""
+    rows = {str(value): row for row, value in enumerate(job.batch.columns["dia_source_id"].tolist())}
+    name = job.batch.names.get("dia_source_id", "dia_source_id")
+    return IdConflict(
+        problems=[replace(p, row=rows.get(p.value), column=name) for p in error.problems]
+    )

@@ -1,0 +1,1 @@
+"""From images to catalogues: thin stages of pure functions on arrays."""

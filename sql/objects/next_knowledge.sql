@@ -1,0 +1,38 @@
+-- the next step of knowledge: its store_seq and time
+--
+-- contract: called after the locks, so that for any part of the sky the order of store_seq is the order
+--   of commits. The time is the server's clock, moved on where it would not follow the validity of
+--   an object in stage_touched.
+-- args:
+--   p_kind: visit, reassign, merge, split, withdraw, replace, forced or attribute
+--   p_visit: visit, if of one
+--   p_detector: detector, if of one
+--   p_reason: why, in words; null for visits
+-- returns: store_seq and time [d], MJD TAI
+-- errors: none
+-- locks: none
+-- cost: one row
+create or replace function apdb.next_knowledge(
+    p_kind text,
+    p_visit bigint,
+    p_detector integer,
+    p_reason text,
+    out store_seq bigint,
+    out mjd_tai double precision
+)
+language plpgsql volatile security definer
+set search_path = apdb, @q3c@, pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
+as $$
+declare
+    v_latest double precision;
+begin
+    select max(greatest(o.validity_start_mjd_tai, o.validity_end_mjd_tai)) into v_latest
+    from pg_temp.stage_touched as t
+    inner join apdb_base.dia_object as o on t.dia_object_id = o.dia_object_id;
+    store_seq := nextval('apdb_base.store_seq');
+    mjd_tai := greatest(apdb.mjd_tai(clock_timestamp()), v_latest + 1e-8);
+    insert into apdb_base.store_event (store_seq, kind, visit, detector, mjd_tai, made_by, reason)
+    values (next_knowledge.store_seq, p_kind, p_visit, p_detector, next_knowledge.mjd_tai, session_user, p_reason);
+end
+$$;

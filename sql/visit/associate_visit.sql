@@ -1,0 +1,85 @@
+-- associates the staged sources: solar system first, then DIAObjects, then their new summaries
+--
+-- contract: writes to the stage only; commit_visit makes it lasting. The caller has locked the visit
+--   and the sky.
+-- args:
+--   p_mjd [d]: midpoint of the visit, MJD TAI
+--   p_ra [deg]: centre of the visit
+--   p_dec [deg]: centre of the visit
+--   p_visit_radius [deg]: radius of the visit
+--   p_rule: nearest or likelihood
+--   p_radius [arcsec]: association radius
+-- returns: milliseconds per step, and 1 under ephemerides_missing when no ephemeris is near
+-- errors: VA006 when ids are stored under another visit (in DETAIL: the ids); VA001; VA007
+-- locks: none of its own
+-- cost: 0.5 s for 10,000 sources of which 8,000 match objects with 30 rows of history
+create or replace function apdb.associate_visit(
+    p_mjd double precision,
+    p_ra double precision,
+    p_dec double precision,
+    p_visit_radius double precision,
+    p_rule text,
+    p_radius double precision
+)
+returns jsonb
+language plpgsql volatile security definer
+set search_path = apdb, @q3c@, pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
+as $$
+declare
+    v_ids text;
+    v_start timestamptz := clock_timestamp();
+    v_timings jsonb := '{}';
+    v_attributed integer;
+begin
+    analyze pg_temp.stage_source (dia_source_id, ra, dec);
+
+    select string_agg(x.dia_source_id::text, ',' order by x.dia_source_id) into v_ids
+    from (
+        select s.dia_source_id
+        from pg_temp.stage_source as s
+        inner join apdb_base.dia_source_locator as l on s.dia_source_id = l.dia_source_id
+        order by s.dia_source_id
+        limit 1000
+    ) as x;
+    if v_ids is not null then
+        raise exception 'dia_source_id already stored under another visit'
+        using errcode = 'VA006', detail = v_ids;
+    end if;
+
+    perform apdb.start_matches();
+    v_timings := v_timings || jsonb_build_object('prepare', apdb.ms_since(v_start));
+    v_start := clock_timestamp();
+
+    v_attributed := apdb.attribute_ss_objects(p_mjd, p_ra, p_dec, p_visit_radius);
+    v_timings := v_timings || jsonb_build_object(
+        'solar_system', apdb.ms_since(v_start), 'ephemerides_missing', (v_attributed is null)::integer
+    );
+    v_start := clock_timestamp();
+
+    perform apdb.match_dia_objects(p_rule, p_radius);
+    v_timings := v_timings || jsonb_build_object('associate', apdb.ms_since(v_start));
+    v_start := clock_timestamp();
+
+    insert into pg_temp.stage_touched (
+        dia_object_id, exists_already, is_new, n_dia_sources, first_mjd_tai, last_mjd_tai
+    )
+    select
+        a.dia_object_id,
+        o.dia_object_id is not null,
+        o.dia_object_id is null or o.validity_end_mjd_tai is not null,
+        coalesce(o.n_dia_sources, 0) + a.n_added,
+        least(o.first_dia_source_mjd_tai, p_mjd),
+        greatest(o.last_dia_source_mjd_tai, p_mjd)
+    from (
+        select m.dia_object_id, count(*)::integer as n_added
+        from pg_temp.stage_match as m
+        where m.dia_object_id is not null
+        group by m.dia_object_id
+    ) as a
+    left join apdb_base.dia_object as o on a.dia_object_id = o.dia_object_id;
+    analyze pg_temp.stage_touched;
+    perform apdb.summarise_objects();
+    return v_timings || jsonb_build_object('summarise', apdb.ms_since(v_start));
+end
+$$;

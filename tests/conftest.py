@@ -1,0 +1,95 @@
+"""Fixtures: a real PostgreSQL for every test that touches a database."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from pytest_postgresql import factories
+
+import apdb
+from apdb import migrate
+from apdb.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class Server:
+    """What pytest-postgresql wants to know of a server."""
+
+    host: str
+    port: int
+    user: str
+    password: str | None = None
+    options: str = ""
+    maintenance_dbname: str = "postgres"
+    template_dbname: str | None = None
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A scratch cluster for this worker, without fsync; /tmp because its socket path must be short."""
+    root = Path(tempfile.mkdtemp(prefix="apdb-t-"))
+    root.chmod(0o755)
+    scratch = Cluster(root / "c", fsync=False, memory=2 * 2**30)
+    scratch.start()
+    try:
+        yield scratch
+    finally:
+        scratch.stop("immediate")
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server(cluster: Cluster) -> Server:
+    info = psycopg.conninfo.conninfo_to_dict(cluster.dsn("postgres"))
+    return Server(str(info["host"]), int(info["port"]), str(info["user"]))
+
+
+def load_schema(**place: Any) -> None:
+    migrate.upgrade(dsn_of({k: v for k, v in place.items() if k in {"host", "port", "user", "dbname"}}))
+
+
+def dsn_of(place: dict[str, Any]) -> str:
+    return make_conninfo("", **place)
+
+
+apdb_server = factories.postgresql_noproc(depends_on="server", dbname="apdb_test", load=[load_schema])
+postgresql = factories.postgresql("apdb_server")
+
+
+@pytest.fixture
+def plain_connection(postgresql: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
+    """A superuser's connection to a fresh database with the schema."""
+    return postgresql
+
+
+@pytest.fixture
+def dsn(postgresql: psycopg.Connection[Any]) -> str:
+    """The libpq string of a fresh database with the schema."""
+    info = postgresql.info
+    return dsn_of({"host": info.host, "port": info.port, "user": info.user, "dbname": info.dbname})
+
+
+@pytest.fixture
+def db(dsn: str) -> Iterator[apdb.Apdb]:
+    """A connected Apdb on a fresh database."""
+    with apdb.connect(dsn, busy_timeout=10.0) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Folder of the real data beside the project; tests that need it skip without."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("APDB_TEST_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; set APDB_TEST_DATA")
+    return folder
