@@ -42,6 +42,7 @@ PARTITION_COLUMN = "midpoint_mjd_tai"
 
 _PARTITIONED = "apdb:partitioned"
 _WHERE = "apdb:where "
+_BY_STATEMENT = "apdb:by statement"
 
 _SA_TYPES: Mapping[str, sa.types.TypeEngine[Any]] = {
     "boolean": sa.Boolean(),
@@ -104,6 +105,7 @@ def _foreign_key(node: Mapping[str, Any], names: Mapping[str, tuple[str, str]]) 
         columns=tuple(names[i][1] for i in node["columns"]),
         referenced_table=referenced[0][0],
         referenced_columns=tuple(column for _, column in referenced),
+        by_statement=node.get("votable:utype") == _BY_STATEMENT,
     )
 
 
@@ -210,6 +212,8 @@ def _sa_constraints(table: Table) -> list[sa.Constraint]:
     found += [sa.CheckConstraint(_literal(c.expression), name=c.name) for c in table.checks]
     found += [sa.UniqueConstraint(*u.columns, name=u.name) for u in table.uniques]
     for key in table.foreign_keys:
+        if key.by_statement:
+            continue
         target = [f"{BASE_SCHEMA}.{key.referenced_table}.{c}" for c in key.referenced_columns]
         found.append(sa.ForeignKeyConstraint(key.columns, target, name=key.name))
     return found

@@ -150,12 +150,17 @@ class Unique:
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """A reference to the key of another table."""
+    """A reference to the key of another table.
+
+    Those of the tables that a visit writes thousands of rows to are checked once a statement, by
+    triggers (`apdb.references`); the others are foreign keys of PostgreSQL.
+    """
 
     name: str
     columns: tuple[str, ...]
     referenced_table: str
     referenced_columns: tuple[str, ...]
+    by_statement: bool
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from apdb.session import Session
+from apdb.ephemeris import Ephemerides
+from apdb.queries import Queries
+from apdb.settings import Settings
 from apdb.store import Rule, StoreReport, store_visit
 from apdb.visit import Visit
 
@@ -45,7 +47,7 @@ def connect(
     return Apdb(dsn or default_dsn(), busy_timeout=busy_timeout, max_connections=max_connections)
 
 
-class Apdb(Session):
+class Apdb(Ephemerides, Queries, Settings):
     """An alert production database; made by `connect`, safe to share between threads."""
 
     def store_visit(

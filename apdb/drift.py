@@ -85,6 +85,7 @@ def _column_drift(table: Table, live: dict[str, tuple[str, bool, str | None]]) -
 
 
 def _name_drift(table: Table, live: set[str]) -> list[str]:
-    groups = (table.checks, table.uniques, table.foreign_keys, table.indexes)
+    keys = [key for key in table.foreign_keys if not key.by_statement]
+    groups = (table.checks, table.uniques, keys, table.indexes)
     wanted = {item.name for group in groups for item in group}
     return [f"constraint or index {name} of {table.name} is missing" for name in sorted(wanted - live)]

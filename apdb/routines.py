@@ -1,4 +1,4 @@
-"""The SQL routines: their files, their headers, and their installation as checksummed repeatables.
+"""The SQL routines: files, headers, and installation as checksummed repeatables.
 
 Alembic revisions hold tables; routines are *current state*: one file each under ``sql/``, installed at
 the end of every upgrade, in its transaction.  A ledger table remembers what was installed.
@@ -15,13 +15,19 @@ from typing import Any, LiteralString, cast
 
 import psycopg
 
+from apdb.references import reference_statements
 from apdb.views import view_statements
 
 READER_ROOMS = frozenset({"query", "status"})
-READER_ROUTINES = frozenset({"setting", "mjd_tai", "sky_cells"})
+READER_ROUTINES = frozenset({"setting", "settings", "mjd_tai", "sky_cells"})
 
 _CREATE = re.compile(r"^create or replace (function|procedure) apdb\.(\w+)\(", re.MULTILINE)
 _SECTION = re.compile(r"^(contract|args|returns|errors|locks|cost): ?(.*)$")
+_TRIGGERS: LiteralString = """
+select quote_ident(t.tgname), t.tgrelid::regclass::text
+from pg_trigger as t
+where t.tgname ~ ('^' || %(name)s || '_(insert|update|delete)$') and t.tgparentid = 0
+"""
 _ARGUMENT = re.compile(r"^  (\w+)(?: \[([^\]]+)\])?: (.*)$")
 
 
@@ -155,7 +161,7 @@ def routines() -> tuple[Routine, ...]:
 def fingerprint() -> str:
     """Return one checksum of all routines and views of this code."""
     parts = [f"{r.name} {r.sha256}" for r in routines()]
-    parts += [f"{name} {text}" for name, text in view_statements().items()]
+    parts += [f"{kind} {name} {text}" for (kind, name), text in _generated().items()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -176,32 +182,22 @@ def install(connection: psycopg.Connection[Any]) -> list[str]:
     q3c = _q3c_schema(connection)
     connection.execute("set local check_function_bodies = off")
     changed: list[str] = []
-    wanted_routines = {r.name: r for r in routines()}
-    wanted_views = view_statements()
-    for (kind, name), _ in ledger.items():
-        if name not in (wanted_views if kind == "view" else wanted_routines):
-            _drop(connection, kind, name)
-            changed.append(f"dropped {name}")
-    for name, statements in wanted_views.items():
-        sha256 = hashlib.sha256(statements.encode()).hexdigest()
-        if ledger.get(("view", name)) != sha256:
-            _drop(connection, "view", name)
-            connection.execute(cast(LiteralString, statements))
-            _record(connection, "view", name, "catalogue.yaml", sha256)
+    for kind, name in sorted(ledger.keys() - _wanted().keys()):
+        _drop(connection, kind, name)
+        changed.append(f"dropped {name}")
+    for (kind, name), text in _generated().items():
+        # Triggers come after the routines that they call.
+        if kind == "view" and ledger.get((kind, name)) != _sha256(text):
+            _install_generated(connection, kind, name, text)
             changed.append(name)
-    for routine in wanted_routines.values():
+    for routine in routines():
         if ledger.get((routine.kind, routine.name)) != routine.sha256:
-            _drop(connection, routine.kind, routine.name)
-            text = cast(LiteralString, routine.text.replace("@q3c@", q3c))
-            try:
-                connection.execute(text)
-            except psycopg.Error as error:
-                error.add_note(f"in {routine.path}")
-                raise
-            _grant(connection, routine)
-            file = f"{routine.room}/{routine.name}.sql"
-            _record(connection, routine.kind, routine.name, file, routine.sha256)
+            _install_routine(connection, routine, q3c)
             changed.append(routine.name)
+    for (kind, name), text in _generated().items():
+        if kind == "trigger" and ledger.get((kind, name)) != _sha256(text):
+            _install_generated(connection, kind, name, text)
+            changed.append(name)
     return changed
 
 
@@ -214,11 +210,7 @@ def drift(connection: psycopg.Connection[Any]) -> list[str]:
         One line for each difference; empty if there is none.
     """
     found: list[str] = []
-    wanted = {(r.kind, r.name): r.sha256 for r in routines()}
-    wanted |= {
-        ("view", name): hashlib.sha256(text.encode()).hexdigest()
-        for name, text in view_statements().items()
-    }
+    wanted = _wanted()
     ledger = _ledger(connection)
     for kind, name in sorted(wanted.keys() | ledger.keys()):
         if (kind, name) not in ledger:
@@ -242,6 +234,46 @@ def drift(connection: psycopg.Connection[Any]) -> list[str]:
     return found
 
 
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def _generated() -> dict[tuple[str, str], str]:
+    """Return what is generated from the catalogue: views, then triggers."""
+    views = {("view", name): text for name, text in view_statements().items()}
+    return views | {("trigger", name): text for name, text in reference_statements().items()}
+
+
+def _wanted() -> dict[tuple[str, str], str]:
+    """Return the checksum of everything that this code installs, by kind and name."""
+    wanted = {(r.kind, r.name): r.sha256 for r in routines()}
+    return wanted | {key: _sha256(text) for key, text in _generated().items()}
+
+
+def _install_generated(
+    connection: psycopg.Connection[Any], kind: str, name: str, text: str
+) -> None:
+    if kind == "view":
+        _drop(connection, kind, name)
+    connection.execute(cast(LiteralString, text))
+    _record(connection, kind, name, "catalogue.yaml", _sha256(text))
+
+
+def _install_routine(connection: psycopg.Connection[Any], routine: Routine, q3c: str) -> None:
+    # A trigger's function is replaced in place: its signature is fixed, and triggers depend on it.
+    if "\nreturns trigger\n" not in routine.text:
+        _drop(connection, routine.kind, routine.name)
+    try:
+        connection.execute(cast(LiteralString, routine.text.replace("@q3c@", q3c)))
+    except psycopg.Error as error:
+        error.add_note(f"in {routine.path}")
+        raise
+    _grant(connection, routine)
+    file = f"{routine.room}/{routine.name}.sql"
+    _record(connection, routine.kind, routine.name, file, routine.sha256)
+
+
 def _ledger(connection: psycopg.Connection[Any]) -> dict[tuple[str, str], str]:
     rows = connection.execute("select kind, name, sha256 from apdb_base.routine_ledger")
     return {(kind, name): sha256 for kind, name, sha256 in rows.fetchall()}
@@ -259,6 +291,9 @@ def _q3c_schema(connection: psycopg.Connection[Any]) -> str:
 def _drop(connection: psycopg.Connection[Any], kind: str, name: str) -> None:
     if kind == "view":
         connection.execute(cast(LiteralString, f"drop view if exists apdb.{name}"))
+    elif kind == "trigger":
+        for trigger, table in connection.execute(_TRIGGERS, {"name": name}).fetchall():
+            connection.execute(cast(LiteralString, f"drop trigger {trigger} on {table}"))
     else:
         rows = connection.execute(
             "select p.oid::regprocedure::text from pg_proc as p "
@@ -296,7 +331,9 @@ def _record(
 ) -> None:
     connection.execute(
         "insert into apdb_base.routine_ledger (name, kind, file, sha256, live_sha256, installed_at) "
-        "values (%s, %s, %s, %s, %s, clock_timestamp())",
+        "values (%s, %s, %s, %s, %s, clock_timestamp()) on conflict (name) do update set "
+        "(kind, file, sha256, live_sha256, installed_at) = "
+        "(excluded.kind, excluded.file, excluded.sha256, excluded.live_sha256, excluded.installed_at)",
         (name, kind, file, sha256, _live_sha256(connection, kind, name)),
     )
 
@@ -306,6 +343,11 @@ def _live_sha256(connection: psycopg.Connection[Any], kind: str, name: str) -> s
         query: LiteralString = (
             "select pg_get_viewdef(c.oid) from pg_class as c "
             "where c.relnamespace = 'apdb'::regnamespace and c.relname = %s and c.relkind = 'v'"
+        )
+    elif kind == "trigger":
+        query = (
+            "select string_agg(pg_get_triggerdef(t.oid), ';' order by t.tgname) from pg_trigger as t "
+            "where t.tgname ~ ('^' || %s || '_(insert|update|delete)$') and t.tgparentid = 0"
         )
     else:
         query = (

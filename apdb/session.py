@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 import psycopg_pool
-from typing_extensions import Self
 
-from apdb.errors import ServerNotRunning
+from apdb.errors import Busy
 from apdb.migrate import verify
 from apdb.translate import connect_once, not_running, translated
+
+POOL_TIMEOUT = 600.0
+"""Longest time that a thread waits for a connection that others of its program use [s]."""
 
 READ_TIMEOUT = 60.0
 """Longest time that a query for an analyst may take [s]."""
@@ -52,7 +55,6 @@ class Session:
             configure=self._configure,
             check=psycopg_pool.ConnectionPool.check_connection,
             reset=None,
-            timeout=60.0,
             reconnect_timeout=0.0,
             open=True,
             name="apdb",
@@ -62,6 +64,11 @@ class Session:
     def dsn(self) -> str:
         """The libpq string of the database."""
         return self._dsn
+
+    @property
+    def busy_timeout(self) -> float:
+        """How long to wait for another session that holds the same sky [s]."""
+        return self._busy_timeout
 
     def close(self) -> None:
         """Close all connections; the object cannot be used afterwards."""
@@ -81,19 +88,41 @@ class Session:
         ------
         ServerNotRunning
             No connection could be made.
+        Busy
+            All connections stayed in use by other threads.
         ApdbError
             What the driver's errors stand for.
         """
-        # A short look of our own first: the pool would wait out its time before saying no.
+        with translated(), self._lent() as connection:
+            yield connection
+
+    @contextmanager
+    def _lent(self) -> Iterator[psycopg.Connection[Any]]:
+        connection = self._wait_for_connection()
         try:
-            lent = self._pool.connection()
-            with translated(), lent as connection:
+            with connection:
                 yield connection
-        except psycopg_pool.PoolTimeout as error:
-            connect_once(self._dsn).close()
-            raise ServerNotRunning(
-                "All connections of this program are in use and none came free in 60 s."
-            ) from error
+        finally:
+            self._pool.putconn(connection)
+
+    def _wait_for_connection(self) -> psycopg.Connection[Any]:
+        """Wait while all connections are in use, but not for a server that is not there.
+
+        The pool alone would wait out its time before saying no.
+        """
+        give_up = time.monotonic() + POOL_TIMEOUT
+        patience = 0.2
+        while True:
+            try:
+                return self._pool.getconn(patience)
+            except psycopg_pool.PoolTimeout as error:
+                connect_once(self._dsn).close()
+                if time.monotonic() > give_up:
+                    raise Busy(
+                        "All connections of this program were in use and none came free in "
+                        f"{POOL_TIMEOUT:g} s; nothing was stored, try again"
+                    ) from error
+            patience = 2.0
 
     @contextmanager
     def reading(self, timeout: float = READ_TIMEOUT) -> Iterator[psycopg.Connection[Any]]:

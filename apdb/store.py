@@ -23,6 +23,7 @@ from apdb import catalogue
 from apdb.copy_binary import chunks
 from apdb.digest import content_digest
 from apdb.errors import ApdbError, ConnectionLost, IdConflict, InvalidInput, Problem, VisitConflict
+from apdb.partitions import make_partitions
 from apdb.records import Batch, dia_source_batch, forced_batch
 from apdb.session import Session, client_name
 from apdb.visit import Visit
@@ -30,7 +31,6 @@ from apdb.visit import Visit
 Rule = Literal["nearest", "likelihood"]
 Forced = Callable[[Table], Any]
 MAX_RADIUS = 60.0
-PARTITION_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def store_visit(
     job = Job(visit, sources, forced, dry_run)
     try:
         with session.connection() as connection:
-            _begin(connection, job)
+            _begin(session, connection, job)
             job.rule, job.radius = associate or job.rule, radius or job.radius
             report = _repeated(connection, job) or _store(connection, job)
             if dry_run:
@@ -160,7 +160,7 @@ def store_visit(
         return report
     except ConnectionLost:
         # The server may have committed before the connection broke: the register decides.
-        stored = _stored_all_the_same(session, job)
+        stored = None if dry_run else _stored_all_the_same(session, job)
         if stored is None:
             raise
         return stored
@@ -190,7 +190,7 @@ def _row(connection: psycopg.Connection[Any], query: str, values: object) -> dic
         return cursor.execute(cast(LiteralString, query), cast(Any, values)).fetchone()
 
 
-def _begin(connection: psycopg.Connection[Any], job: Job) -> None:
+def _begin(session: Session, connection: psycopg.Connection[Any], job: Job) -> None:
     visit = job.visit
     client = None if job.dry_run else client_name()
     row = _row(
@@ -203,22 +203,9 @@ def _begin(connection: psycopg.Connection[Any], job: Job) -> None:
     job.attempt_id, job.band = row["attempt_id"], row["band"]
     job.rule, job.radius, job.site_longitude = row["rule"], row["radius"], row["site_longitude"]
     if row["partitions_from"] is not None and not job.dry_run:
-        _make_partitions(connection, row["partitions_from"], row["partitions_to"])
+        span = (row["partitions_from"], row["partitions_to"])
+        make_partitions(connection, *span, session.busy_timeout)
     job.tick("begin")
-
-
-def _make_partitions(connection: psycopg.Connection[Any], start: float, end: float) -> None:
-    """Make partitions in a short transaction of its own; give way to visits being stored."""
-    for left in reversed(range(PARTITION_TRIES)):
-        try:
-            connection.execute("set local lock_timeout = '2s'")
-            connection.execute("select apdb.ensure_partitions(%s, %s)", (start, end))
-            connection.commit()
-            return
-        except psycopg.errors.LockNotAvailable:
-            connection.rollback()
-            if left == 0:
-                raise
 
 
 def _repeated(connection: psycopg.Connection[Any], job: Job) -> StoreReport | None:
@@ -385,9 +372,7 @@ def _commit(connection: psycopg.Connection[Any], job: Job) -> StoreReport:
 
 def _end_attempt(connection: psycopg.Connection[Any], job: Job, state: str) -> None:
     if job.attempt_id is not None:
-        connection.execute(
-            "select apdb.end_attempt(%s, %s, null, null)", (job.attempt_id, state)
-        )
+        connection.execute("select apdb.end_attempt(%s, %s, null, null)", (job.attempt_id, state))
 
 
 def _record_failure(session: Session, job: Job, error: BaseException) -> None:
@@ -405,6 +390,8 @@ def _record_failure(session: Session, job: Job, error: BaseException) -> None:
 def _stored_all_the_same(session: Session, job: Job) -> StoreReport | None:
     with contextlib.suppress(ApdbError), session.connection() as connection:
         key = (job.visit.visit, job.visit.detector)
+        # The transaction may outlive its connection: it holds this lock until it has ended.
+        connection.execute("select apdb.lock_visit(%s, %s::integer)", key)
         row = _row(connection, "select * from apdb.registered_visit(%s, %s::integer)", key)
         if row is not None and row["digest"] == job.digest:
             return job.report(row, "stored")
@@ -413,7 +400,9 @@ def _stored_all_the_same(session: Session, job: Job) -> StoreReport | None:
 
 def _with_rows(error: IdConflict, job: Job) -> IdConflict:
     """Return the error with the rows of the input that it is about."""
-    rows = {str(value): row for row, value in enumerate(job.batch.columns["dia_source_id"].tolist())}
+    rows = {
+        str(value): row for row, value in enumerate(job.batch.columns["dia_source_id"].tolist())
+    }
     name = job.batch.names.get("dia_source_id", "dia_source_id")
     return IdConflict(
         problems=[replace(p, row=rows.get(p.value), column=name) for p in error.problems]

@@ -14,7 +14,6 @@ from apdb.errors import (
     ConnectionLost,
     IdConflict,
     NotFound,
-    OutOfSpace,
     Problem,
     SchemaMismatch,
     ServerNotRunning,
@@ -25,7 +24,8 @@ _BY_SQLSTATE = {cls.sqlstate: cls for cls in error_classes() if cls.sqlstate is 
 _LOCK_NOT_AVAILABLE = "55P03"
 _DEADLOCK = "40P01"
 _UNDEFINED = {"3F000", "42P01", "42883"}
-_GONE = {"57P01", "57P02", "57P03", "08006", "08003", "08000"}
+# The server ended the session: stopped, crashed, starting, idle too long (in a transaction or not).
+_GONE = {"57P01", "57P02", "57P03", "57P05", "25P03", "08006", "08003", "08000"}
 
 
 @contextmanager
@@ -72,8 +72,8 @@ def translate(error: psycopg.Error) -> ApdbError:
         return SchemaMismatch(f"{message}: run `apdb db upgrade`.")
     if sqlstate in _GONE or (sqlstate is None and isinstance(error, psycopg.OperationalError)):
         return ConnectionLost(
-            f"The connection to the database broke ({message.strip()}). Store the visit again: if it "
-            "was committed, its report comes back."
+            f"The connection to the database broke ({message.strip()}). Store the visit again: "
+            "if it was committed, its report comes back."
         )
     return ApdbError(message)
 

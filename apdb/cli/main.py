@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from apdb.cli import server
+from apdb.cli import db, server, store
 from apdb.cli.context import Settings
 from apdb.errors import ApdbError
 
@@ -19,6 +19,8 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(server.app, name="server")
+app.add_typer(db.app, name="db")
+app.command()(store.store)
 
 
 def _show_version(wanted: bool) -> None:

@@ -188,7 +188,8 @@ def _legend(figure: Figure, detections: Columns, forced: Columns | None) -> None
 
 def _panel_title(owner: int, rows: Columns, forced: Columns | None) -> str:
     """Return the heading of a panel."""
-    parts = [f"{len(rows['band'])} detections"]
+    n = len(rows["band"])
+    parts = [f"{n} detection" + "s" * (n != 1)]
     if forced is not None:
         parts.append(f"{len(forced['band'])} forced")
     counts = ", ".join(parts)

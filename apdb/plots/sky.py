@@ -15,7 +15,7 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from apdb.errors import InvalidInput
 from apdb.sphere import positions, tangent, unit_vectors
@@ -273,6 +273,10 @@ def sky_map(
     if scaled is not None:
         bar = figure.colorbar(scaled, ax=panels, location="bottom", shrink=0.5, aspect=40, pad=0.01)
         bar.set_label(value_label, fontsize=8)
+        if isinstance(marks.norm, LogNorm):
+            # 1, 2, 5, 10 as they are, not as powers
+            bar.set_ticks(LogLocator(subs=(1.0, 2.0, 5.0)), minor=False)
+            bar.formatter = FuncFormatter(lambda value, _: f"{value:g}")
         bar.ax.tick_params(labelsize=7)
     if handles := marks.handles():
         figure.legend(

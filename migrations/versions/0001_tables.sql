@@ -293,6 +293,64 @@ COMMENT ON COLUMN apdb_base.detector_visit_processing_summary.star_e_median IS '
 
 COMMENT ON COLUMN apdb_base.detector_visit_processing_summary.star_un_normalized_e_median IS 'Median ellipticity of the PSF stars, not divided by their size [pixel**2]';
 
+CREATE TABLE apdb_base.dia_forced_source (
+    dia_forced_source_id BIGINT NOT NULL,
+    dia_object_id BIGINT NOT NULL,
+    ra DOUBLE PRECISION NOT NULL,
+    dec DOUBLE PRECISION NOT NULL,
+    visit BIGINT NOT NULL,
+    detector SMALLINT NOT NULL,
+    psf_flux REAL,
+    psf_flux_err REAL,
+    midpoint_mjd_tai DOUBLE PRECISION NOT NULL,
+    science_flux REAL,
+    science_flux_err REAL,
+    band TEXT,
+    time_processed_mjd_tai DOUBLE PRECISION NOT NULL,
+    time_withdrawn_mjd_tai DOUBLE PRECISION,
+    store_seq BIGINT NOT NULL,
+    CONSTRAINT dia_forced_source_pkey PRIMARY KEY (dia_object_id, visit, detector, midpoint_mjd_tai),
+    CONSTRAINT dia_forced_source_position CHECK (ra >= 0 and ra < 360 and dec between -90 and 90),
+    CONSTRAINT dia_forced_source_midpoint CHECK (midpoint_mjd_tai between 15000 and 150000),
+    CONSTRAINT dia_forced_source_no_nan CHECK (greatest(psf_flux, psf_flux_err, science_flux, science_flux_err) <> 'NaN' and greatest(ra, dec, midpoint_mjd_tai, time_processed_mjd_tai, time_withdrawn_mjd_tai) <> 'NaN'),
+    CONSTRAINT dia_forced_source_errors CHECK (least(psf_flux_err, science_flux_err) >= 0 and greatest(psf_flux_err, science_flux_err) < 'infinity')
+)
+ PARTITION BY range (midpoint_mjd_tai);
+
+CREATE INDEX dia_forced_source_visit_idx ON apdb_base.dia_forced_source (visit, detector);
+
+COMMENT ON TABLE apdb_base.dia_forced_source IS 'Fluxes forced at the positions of objects, withdrawn ones included';
+
+COMMENT ON COLUMN apdb_base.dia_forced_source.dia_forced_source_id IS 'Identifier of the forced measurement';
+
+COMMENT ON COLUMN apdb_base.dia_forced_source.dia_object_id IS 'DIAObject at whose position the flux was measured';
+
+COMMENT ON COLUMN apdb_base.dia_forced_source.ra IS 'Right ascension at which the flux was measured, ICRS [deg]';
+
+COMMENT ON COLUMN apdb_base.dia_forced_source.dec IS 'Declination at which the flux was measured, ICRS [deg]';
+
+COMMENT ON COLUMN apdb_base.dia_forced_source.visit IS 'Number of the visit on whose images the flux was measured';
+
+COMMENT ON COLUMN apdb_base.dia_forced_source.detector IS 'Number of the detector (CCD) within the focal plane';
+
+COMMENT ON COLUMN apdb_base.dia_forced_source.psf_flux IS 'Point-source flux forced on the difference image [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_forced_source.psf_flux_err IS 'One-sigma error of psfFlux [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_forced_source.midpoint_mjd_tai IS 'Middle of the exposure, MJD TAI [d]';
+
+COMMENT ON COLUMN apdb_base.dia_forced_source.science_flux IS 'Point-source flux forced on the direct image [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_forced_source.science_flux_err IS 'One-sigma error of scienceFlux [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_forced_source.band IS 'Survey band of the visit';
+
+COMMENT ON COLUMN apdb_base.dia_forced_source.time_processed_mjd_tai IS 'Time at which the measurement was made, MJD TAI [d]';
+
+COMMENT ON COLUMN apdb_base.dia_forced_source.time_withdrawn_mjd_tai IS 'Time at which the measurement was declared invalid, MJD TAI; null while it is valid [d]';
+
+COMMENT ON COLUMN apdb_base.dia_forced_source.store_seq IS 'Place in the order of knowledge of the visit or correction that made this row';
+
 CREATE TABLE apdb_base.dia_object (
     dia_object_id BIGINT NOT NULL,
     validity_start_mjd_tai DOUBLE PRECISION NOT NULL,
@@ -845,6 +903,356 @@ COMMENT ON COLUMN apdb_base.dia_object_version.n_dia_sources IS 'Number of DIASo
 COMMENT ON COLUMN apdb_base.dia_object_version.store_seq IS 'Visit or correction that made this version of the object, by its place in the order of knowledge';
 
 COMMENT ON COLUMN apdb_base.dia_object_version.store_seq_end IS 'Visit or correction that superseded this version, by its place in the order of knowledge';
+
+CREATE TABLE apdb_base.dia_source (
+    dia_source_id BIGINT NOT NULL,
+    visit BIGINT NOT NULL,
+    detector SMALLINT NOT NULL,
+    dia_object_id BIGINT,
+    ss_object_id BIGINT,
+    parent_dia_source_id BIGINT,
+    ss_object_reassoc_time_mjd_tai DOUBLE PRECISION,
+    midpoint_mjd_tai DOUBLE PRECISION NOT NULL,
+    exposure_time REAL,
+    ra DOUBLE PRECISION NOT NULL,
+    ra_err REAL,
+    dec DOUBLE PRECISION NOT NULL,
+    dec_err REAL,
+    ra_dec_cov REAL,
+    x REAL DEFAULT 'NaN'::real NOT NULL,
+    x_err REAL,
+    y REAL DEFAULT 'NaN'::real NOT NULL,
+    y_err REAL,
+    centroid_flag BOOLEAN,
+    ap_flux REAL,
+    ap_flux_err REAL,
+    ap_flux_flag BOOLEAN,
+    ap_flux_flag_aperture_truncated BOOLEAN,
+    is_negative BOOLEAN,
+    snr REAL,
+    psf_flux REAL,
+    psf_flux_err REAL,
+    psf_ln_l REAL,
+    psf_chi2 REAL,
+    psf_ndata INTEGER DEFAULT 0 NOT NULL,
+    psf_flux_flag BOOLEAN,
+    psf_flux_flag_edge BOOLEAN,
+    psf_flux_flag_no_good_pixels BOOLEAN,
+    trail_flux REAL,
+    trail_flux_err REAL,
+    trail_ra DOUBLE PRECISION,
+    trail_ra_err REAL,
+    trail_dec DOUBLE PRECISION,
+    trail_dec_err REAL,
+    trail_length REAL,
+    trail_length_err REAL,
+    trail_angle REAL,
+    trail_angle_err REAL,
+    trail_chi2 REAL,
+    trail_ndata INTEGER DEFAULT 0 NOT NULL,
+    trail_algorithm INTEGER,
+    trail_flag_edge BOOLEAN,
+    trail_flag BOOLEAN,
+    dipole_mean_flux REAL,
+    dipole_mean_flux_err REAL,
+    dipole_flux_diff REAL,
+    dipole_flux_diff_err REAL,
+    dipole_length REAL,
+    dipole_angle REAL,
+    dipole_chi2 REAL,
+    dipole_ndata INTEGER DEFAULT 0 NOT NULL,
+    science_flux REAL,
+    science_flux_err REAL,
+    forced_psf_flux_flag BOOLEAN,
+    forced_psf_flux_flag_edge BOOLEAN,
+    forced_psf_flux_flag_no_good_pixels BOOLEAN,
+    template_flux REAL,
+    template_flux_err REAL,
+    ixx REAL,
+    iyy REAL,
+    ixy REAL,
+    ixx_psf REAL,
+    iyy_psf REAL,
+    ixy_psf REAL,
+    shape_flag BOOLEAN,
+    shape_flag_no_pixels BOOLEAN,
+    shape_flag_not_contained BOOLEAN,
+    shape_flag_parent_source BOOLEAN,
+    extendedness REAL,
+    reliability REAL,
+    reliability_version TEXT,
+    band TEXT NOT NULL,
+    is_dipole BOOLEAN,
+    dipole_fit_attempted BOOLEAN,
+    time_processed_mjd_tai DOUBLE PRECISION NOT NULL,
+    time_withdrawn_mjd_tai DOUBLE PRECISION,
+    bbox_size INTEGER DEFAULT 0 NOT NULL,
+    pixel_flags BOOLEAN,
+    pixel_flags_bad BOOLEAN,
+    pixel_flags_cr BOOLEAN,
+    pixel_flags_cr_center BOOLEAN,
+    pixel_flags_edge BOOLEAN,
+    pixel_flags_nodata BOOLEAN,
+    pixel_flags_nodata_center BOOLEAN,
+    pixel_flags_interpolated BOOLEAN,
+    pixel_flags_interpolated_center BOOLEAN,
+    pixel_flags_offimage BOOLEAN,
+    pixel_flags_saturated BOOLEAN,
+    pixel_flags_saturated_center BOOLEAN,
+    pixel_flags_suspect BOOLEAN,
+    pixel_flags_suspect_center BOOLEAN,
+    pixel_flags_streak BOOLEAN,
+    pixel_flags_streak_center BOOLEAN,
+    pixel_flags_injected BOOLEAN,
+    pixel_flags_injected_center BOOLEAN,
+    pixel_flags_injected_template BOOLEAN,
+    pixel_flags_injected_template_center BOOLEAN,
+    glint_trail BOOLEAN,
+    store_seq BIGINT NOT NULL,
+    CONSTRAINT dia_source_pkey PRIMARY KEY (dia_source_id, midpoint_mjd_tai),
+    CONSTRAINT dia_source_position CHECK (ra >= 0 and ra < 360 and dec between -90 and 90),
+    CONSTRAINT dia_source_midpoint CHECK (midpoint_mjd_tai between 15000 and 150000),
+    CONSTRAINT dia_source_no_nan CHECK (greatest(exposure_time, ra_err, dec_err, ra_dec_cov, x_err, y_err, ap_flux, ap_flux_err, snr, psf_flux, psf_flux_err, psf_ln_l, psf_chi2, trail_flux, trail_flux_err, trail_ra_err, trail_dec_err, trail_length, trail_length_err, trail_angle, trail_angle_err, trail_chi2, dipole_mean_flux, dipole_mean_flux_err, dipole_flux_diff, dipole_flux_diff_err, dipole_length, dipole_angle, dipole_chi2, science_flux, science_flux_err, template_flux, template_flux_err, ixx, iyy, ixy, ixx_psf, iyy_psf, ixy_psf, extendedness, reliability) <> 'NaN' and greatest(ss_object_reassoc_time_mjd_tai, midpoint_mjd_tai, ra, dec, trail_ra, trail_dec, time_processed_mjd_tai, time_withdrawn_mjd_tai) <> 'NaN'),
+    CONSTRAINT dia_source_errors CHECK (least(ra_err, dec_err, x_err, y_err, ap_flux_err, psf_flux_err, trail_flux_err, trail_ra_err, trail_dec_err, trail_length_err, trail_angle_err, dipole_mean_flux_err, dipole_flux_diff_err, science_flux_err, template_flux_err) >= 0 and greatest(ra_err, dec_err, x_err, y_err, ap_flux_err, psf_flux_err, trail_flux_err, trail_ra_err, trail_dec_err, trail_length_err, trail_angle_err, dipole_mean_flux_err, dipole_flux_diff_err, science_flux_err, template_flux_err) < 'infinity'),
+    CONSTRAINT dia_source_counts CHECK (least(psf_ndata, trail_ndata, dipole_ndata, bbox_size) >= 0)
+)
+ PARTITION BY range (midpoint_mjd_tai);
+
+CREATE INDEX dia_source_dia_object_idx ON apdb_base.dia_source (dia_object_id, midpoint_mjd_tai);
+
+CREATE INDEX dia_source_q3c_idx ON apdb_base.dia_source (q3c_ang2ipix(ra, dec));
+
+CREATE INDEX dia_source_ss_object_idx ON apdb_base.dia_source (ss_object_id) WHERE ss_object_id is not null;
+
+CREATE INDEX dia_source_visit_idx ON apdb_base.dia_source (visit, detector);
+
+COMMENT ON TABLE apdb_base.dia_source IS 'Detections on difference images, withdrawn ones included';
+
+COMMENT ON COLUMN apdb_base.dia_source.dia_source_id IS 'Identifier of the detection, unique over all visits';
+
+COMMENT ON COLUMN apdb_base.dia_source.visit IS 'Number of the visit in which the source was detected';
+
+COMMENT ON COLUMN apdb_base.dia_source.detector IS 'Number of the detector (CCD) within the focal plane';
+
+COMMENT ON COLUMN apdb_base.dia_source.dia_object_id IS 'DIAObject that the source belongs to; null if it has none';
+
+COMMENT ON COLUMN apdb_base.dia_source.ss_object_id IS 'Known solar-system object that the source was attributed to; null if none';
+
+COMMENT ON COLUMN apdb_base.dia_source.parent_dia_source_id IS 'Source that this one was deblended from; null if it was not blended';
+
+COMMENT ON COLUMN apdb_base.dia_source.ss_object_reassoc_time_mjd_tai IS 'Time at which the source was moved from a DIAObject to a solar-system object, MJD TAI [d]';
+
+COMMENT ON COLUMN apdb_base.dia_source.midpoint_mjd_tai IS 'Middle of the exposure, MJD TAI [d]';
+
+COMMENT ON COLUMN apdb_base.dia_source.exposure_time IS 'Length of time the shutter was open in this visit [s]';
+
+COMMENT ON COLUMN apdb_base.dia_source.ra IS 'Right ascension of the centroid, ICRS [deg]';
+
+COMMENT ON COLUMN apdb_base.dia_source.ra_err IS 'One-sigma error of ra, with the factor cos(dec) included [deg]';
+
+COMMENT ON COLUMN apdb_base.dia_source.dec IS 'Declination of the centroid, ICRS [deg]';
+
+COMMENT ON COLUMN apdb_base.dia_source.dec_err IS 'One-sigma error of dec [deg]';
+
+COMMENT ON COLUMN apdb_base.dia_source.ra_dec_cov IS 'Covariance of ra (with the factor cos(dec)) and dec [deg**2]';
+
+COMMENT ON COLUMN apdb_base.dia_source.x IS 'Column coordinate of the centroid on the detector; NaN if it was not given [pixel]';
+
+COMMENT ON COLUMN apdb_base.dia_source.x_err IS 'One-sigma error of x [pixel]';
+
+COMMENT ON COLUMN apdb_base.dia_source.y IS 'Row coordinate of the centroid on the detector; NaN if it was not given [pixel]';
+
+COMMENT ON COLUMN apdb_base.dia_source.y_err IS 'One-sigma error of y [pixel]';
+
+COMMENT ON COLUMN apdb_base.dia_source.centroid_flag IS 'True if the centroid could not be measured reliably';
+
+COMMENT ON COLUMN apdb_base.dia_source.ap_flux IS 'Flux within a circular aperture on the difference image [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_source.ap_flux_err IS 'One-sigma error of apFlux [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_source.ap_flux_flag IS 'True if the aperture flux could not be measured reliably';
+
+COMMENT ON COLUMN apdb_base.dia_source.ap_flux_flag_aperture_truncated IS 'True if part of the aperture lies outside the image';
+
+COMMENT ON COLUMN apdb_base.dia_source.is_negative IS 'True if the source was found as a deficit, that is, fainter than in the template';
+
+COMMENT ON COLUMN apdb_base.dia_source.snr IS 'Ratio of signal to noise at which the source was detected';
+
+COMMENT ON COLUMN apdb_base.dia_source.psf_flux IS 'Point-source flux on the difference image, from a fit of the PSF [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_source.psf_flux_err IS 'One-sigma error of psfFlux [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_source.psf_ln_l IS 'Natural logarithm of the likelihood of the point-source fit';
+
+COMMENT ON COLUMN apdb_base.dia_source.psf_chi2 IS 'Chi-square of the point-source fit';
+
+COMMENT ON COLUMN apdb_base.dia_source.psf_ndata IS 'Number of pixels in the point-source fit';
+
+COMMENT ON COLUMN apdb_base.dia_source.psf_flux_flag IS 'True if the point-source fit failed';
+
+COMMENT ON COLUMN apdb_base.dia_source.psf_flux_flag_edge IS 'True if the source was too close to the edge of the image for a full PSF';
+
+COMMENT ON COLUMN apdb_base.dia_source.psf_flux_flag_no_good_pixels IS 'True if no usable pixel was left for the point-source fit';
+
+COMMENT ON COLUMN apdb_base.dia_source.trail_flux IS 'Flux on the difference image, from a fit of a trailed point source [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_source.trail_flux_err IS 'One-sigma error of trailFlux [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_source.trail_ra IS 'Right ascension of the middle of the fitted trail, ICRS [deg]';
+
+COMMENT ON COLUMN apdb_base.dia_source.trail_ra_err IS 'One-sigma error of trailRa, with the factor cos(dec) included [deg]';
+
+COMMENT ON COLUMN apdb_base.dia_source.trail_dec IS 'Declination of the middle of the fitted trail, ICRS [deg]';
+
+COMMENT ON COLUMN apdb_base.dia_source.trail_dec_err IS 'One-sigma error of trailDec [deg]';
+
+COMMENT ON COLUMN apdb_base.dia_source.trail_length IS 'Length of the fitted trail [arcsec]';
+
+COMMENT ON COLUMN apdb_base.dia_source.trail_length_err IS 'One-sigma error of trailLength [arcsec]';
+
+COMMENT ON COLUMN apdb_base.dia_source.trail_angle IS 'Position angle of the fitted trail [deg]';
+
+COMMENT ON COLUMN apdb_base.dia_source.trail_angle_err IS 'One-sigma error of trailAngle [deg]';
+
+COMMENT ON COLUMN apdb_base.dia_source.trail_chi2 IS 'Chi-square of the trail fit';
+
+COMMENT ON COLUMN apdb_base.dia_source.trail_ndata IS 'Number of pixels in the trail fit';
+
+COMMENT ON COLUMN apdb_base.dia_source.trail_algorithm IS 'Code of the method that fitted the trail';
+
+COMMENT ON COLUMN apdb_base.dia_source.trail_flag_edge IS 'True if the trail reaches pixels at the edge of the image';
+
+COMMENT ON COLUMN apdb_base.dia_source.trail_flag IS 'True if the trail fit failed';
+
+COMMENT ON COLUMN apdb_base.dia_source.dipole_mean_flux IS 'Mean of the absolute fluxes of the two lobes in the dipole fit [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_source.dipole_mean_flux_err IS 'One-sigma error of dipoleMeanFlux [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_source.dipole_flux_diff IS 'Difference of the fluxes of the positive and the negative lobe in the dipole fit [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_source.dipole_flux_diff_err IS 'One-sigma error of dipoleFluxDiff [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_source.dipole_length IS 'Distance between the two lobes of the fitted dipole [arcsec]';
+
+COMMENT ON COLUMN apdb_base.dia_source.dipole_angle IS 'Position angle of the line from the negative to the positive lobe [deg]';
+
+COMMENT ON COLUMN apdb_base.dia_source.dipole_chi2 IS 'Chi-square of the dipole fit';
+
+COMMENT ON COLUMN apdb_base.dia_source.dipole_ndata IS 'Number of pixels in the dipole fit';
+
+COMMENT ON COLUMN apdb_base.dia_source.science_flux IS 'Point-source flux on the direct image, forced at the position of the source [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_source.science_flux_err IS 'One-sigma error of scienceFlux [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_source.forced_psf_flux_flag IS 'True if the forced flux on the direct image could not be measured';
+
+COMMENT ON COLUMN apdb_base.dia_source.forced_psf_flux_flag_edge IS 'True if the forced measurement was too close to the edge of the direct image';
+
+COMMENT ON COLUMN apdb_base.dia_source.forced_psf_flux_flag_no_good_pixels IS 'True if the forced measurement had no usable pixel';
+
+COMMENT ON COLUMN apdb_base.dia_source.template_flux IS 'Point-source flux on the template image, forced at the position of the source [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_source.template_flux_err IS 'One-sigma error of templateFlux [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_source.ixx IS 'Adaptive second moment of the source along x [arcsec**2]';
+
+COMMENT ON COLUMN apdb_base.dia_source.iyy IS 'Adaptive second moment of the source along y [arcsec**2]';
+
+COMMENT ON COLUMN apdb_base.dia_source.ixy IS 'Adaptive mixed second moment of the source [arcsec**2]';
+
+COMMENT ON COLUMN apdb_base.dia_source.ixx_psf IS 'Adaptive second moment along x of the PSF at the position of the source [arcsec**2]';
+
+COMMENT ON COLUMN apdb_base.dia_source.iyy_psf IS 'Adaptive second moment along y of the PSF at the position of the source [arcsec**2]';
+
+COMMENT ON COLUMN apdb_base.dia_source.ixy_psf IS 'Adaptive mixed second moment of the PSF at the position of the source [arcsec**2]';
+
+COMMENT ON COLUMN apdb_base.dia_source.shape_flag IS 'True if the moments of the source could not be measured';
+
+COMMENT ON COLUMN apdb_base.dia_source.shape_flag_no_pixels IS 'True if there were no pixels to measure the moments on';
+
+COMMENT ON COLUMN apdb_base.dia_source.shape_flag_not_contained IS 'True if the centre of the moments left the footprint of the source';
+
+COMMENT ON COLUMN apdb_base.dia_source.shape_flag_parent_source IS 'True if the source is a blend whose moments were not measured for itself';
+
+COMMENT ON COLUMN apdb_base.dia_source.extendedness IS 'How extended the source looks, from 0 (point source) to 1 (extended)';
+
+COMMENT ON COLUMN apdb_base.dia_source.reliability IS 'Probability given by the classifier that the source is real and not an artefact, 0 to 1';
+
+COMMENT ON COLUMN apdb_base.dia_source.reliability_version IS 'Version of the classifier that gave reliability';
+
+COMMENT ON COLUMN apdb_base.dia_source.band IS 'Survey band of the visit';
+
+COMMENT ON COLUMN apdb_base.dia_source.is_dipole IS 'True if the dipole model describes the source well';
+
+COMMENT ON COLUMN apdb_base.dia_source.dipole_fit_attempted IS 'True if a dipole was fitted to the source';
+
+COMMENT ON COLUMN apdb_base.dia_source.time_processed_mjd_tai IS 'Time at which the measurement was made, MJD TAI [d]';
+
+COMMENT ON COLUMN apdb_base.dia_source.time_withdrawn_mjd_tai IS 'Time at which the measurement was declared invalid, MJD TAI; null while it is valid [d]';
+
+COMMENT ON COLUMN apdb_base.dia_source.bbox_size IS 'Side of the square that holds the footprint of the source [pixel]';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags IS 'True if any of the pixel flags could not be determined';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_bad IS 'True if a pixel of the footprint is marked bad in the detector''s defect map';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_cr IS 'True if the footprint holds a cosmic-ray hit';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_cr_center IS 'True if the central pixels hold a cosmic-ray hit';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_edge IS 'True if the footprint reaches the unusable edge of the image';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_nodata IS 'True if a pixel of the footprint has no data';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_nodata_center IS 'True if a central pixel has no data';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_interpolated IS 'True if a pixel of the footprint was filled by interpolation';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_interpolated_center IS 'True if a central pixel was filled by interpolation';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_offimage IS 'True if the centroid lies outside the image';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_saturated IS 'True if a pixel of the footprint is saturated';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_saturated_center IS 'True if a central pixel is saturated';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_suspect IS 'True if a pixel of the footprint is near saturation or otherwise doubtful';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_suspect_center IS 'True if a central pixel is near saturation or otherwise doubtful';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_streak IS 'True if the footprint lies on a streak, such as the trail of a satellite';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_streak_center IS 'True if the central pixels lie on a streak';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_injected IS 'True if a synthetic source was injected into the visit image within the footprint';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_injected_center IS 'True if a synthetic source was injected into the visit image at the central pixels';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_injected_template IS 'True if a synthetic source was injected into the template within the footprint';
+
+COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_injected_template_center IS 'True if a synthetic source was injected into the template at the central pixels';
+
+COMMENT ON COLUMN apdb_base.dia_source.glint_trail IS 'True if the source is one of several glints in a line, as a tumbling satellite leaves them';
+
+COMMENT ON COLUMN apdb_base.dia_source.store_seq IS 'Place in the order of knowledge of the visit or correction that made this row';
+
+CREATE TABLE apdb_base.dia_source_locator (
+    dia_source_id BIGINT NOT NULL,
+    midpoint_mjd_tai DOUBLE PRECISION NOT NULL,
+    visit BIGINT NOT NULL,
+    detector SMALLINT NOT NULL,
+    CONSTRAINT dia_source_locator_pkey PRIMARY KEY (dia_source_id)
+);
+
+COMMENT ON TABLE apdb_base.dia_source_locator IS 'Where each source is: enforces that identifiers are unique and names the partition for look-ups by identifier';
+
+COMMENT ON COLUMN apdb_base.dia_source_locator.dia_source_id IS 'Identifier of the detection, unique over all visits';
+
+COMMENT ON COLUMN apdb_base.dia_source_locator.midpoint_mjd_tai IS 'Middle of the exposure, MJD TAI, which names the partition that holds the source [d]';
+
+COMMENT ON COLUMN apdb_base.dia_source_locator.visit IS 'Visit that the source belongs to';
+
+COMMENT ON COLUMN apdb_base.dia_source_locator.detector IS 'Detector that the source belongs to';
 
 CREATE TABLE apdb_base.dia_source_superseded (
     dia_source_id BIGINT NOT NULL,
@@ -2128,418 +2536,6 @@ COMMENT ON COLUMN apdb_base.correction.mjd_tai IS 'Time of the correction, taken
 COMMENT ON COLUMN apdb_base.correction.n_dia_sources IS 'Number of sources that the correction changed';
 
 COMMENT ON COLUMN apdb_base.correction.details IS 'Arguments and outcome of the correction';
-
-CREATE TABLE apdb_base.dia_forced_source (
-    dia_forced_source_id BIGINT NOT NULL,
-    dia_object_id BIGINT NOT NULL,
-    ra DOUBLE PRECISION NOT NULL,
-    dec DOUBLE PRECISION NOT NULL,
-    visit BIGINT NOT NULL,
-    detector SMALLINT NOT NULL,
-    psf_flux REAL,
-    psf_flux_err REAL,
-    midpoint_mjd_tai DOUBLE PRECISION NOT NULL,
-    science_flux REAL,
-    science_flux_err REAL,
-    band TEXT,
-    time_processed_mjd_tai DOUBLE PRECISION NOT NULL,
-    time_withdrawn_mjd_tai DOUBLE PRECISION,
-    store_seq BIGINT NOT NULL,
-    CONSTRAINT dia_forced_source_pkey PRIMARY KEY (dia_object_id, visit, detector, midpoint_mjd_tai),
-    CONSTRAINT dia_forced_source_position CHECK (ra >= 0 and ra < 360 and dec between -90 and 90),
-    CONSTRAINT dia_forced_source_midpoint CHECK (midpoint_mjd_tai between 15000 and 150000),
-    CONSTRAINT dia_forced_source_no_nan CHECK (greatest(psf_flux, psf_flux_err, science_flux, science_flux_err) <> 'NaN' and greatest(ra, dec, midpoint_mjd_tai, time_processed_mjd_tai, time_withdrawn_mjd_tai) <> 'NaN'),
-    CONSTRAINT dia_forced_source_errors CHECK (least(psf_flux_err, science_flux_err) >= 0 and greatest(psf_flux_err, science_flux_err) < 'infinity'),
-    CONSTRAINT dia_forced_source_dia_object_fk FOREIGN KEY(dia_object_id) REFERENCES apdb_base.dia_object (dia_object_id)
-)
- PARTITION BY range (midpoint_mjd_tai);
-
-CREATE INDEX dia_forced_source_visit_idx ON apdb_base.dia_forced_source (visit, detector);
-
-COMMENT ON TABLE apdb_base.dia_forced_source IS 'Fluxes forced at the positions of objects, withdrawn ones included';
-
-COMMENT ON COLUMN apdb_base.dia_forced_source.dia_forced_source_id IS 'Identifier of the forced measurement';
-
-COMMENT ON COLUMN apdb_base.dia_forced_source.dia_object_id IS 'DIAObject at whose position the flux was measured';
-
-COMMENT ON COLUMN apdb_base.dia_forced_source.ra IS 'Right ascension at which the flux was measured, ICRS [deg]';
-
-COMMENT ON COLUMN apdb_base.dia_forced_source.dec IS 'Declination at which the flux was measured, ICRS [deg]';
-
-COMMENT ON COLUMN apdb_base.dia_forced_source.visit IS 'Number of the visit on whose images the flux was measured';
-
-COMMENT ON COLUMN apdb_base.dia_forced_source.detector IS 'Number of the detector (CCD) within the focal plane';
-
-COMMENT ON COLUMN apdb_base.dia_forced_source.psf_flux IS 'Point-source flux forced on the difference image [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_forced_source.psf_flux_err IS 'One-sigma error of psfFlux [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_forced_source.midpoint_mjd_tai IS 'Middle of the exposure, MJD TAI [d]';
-
-COMMENT ON COLUMN apdb_base.dia_forced_source.science_flux IS 'Point-source flux forced on the direct image [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_forced_source.science_flux_err IS 'One-sigma error of scienceFlux [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_forced_source.band IS 'Survey band of the visit';
-
-COMMENT ON COLUMN apdb_base.dia_forced_source.time_processed_mjd_tai IS 'Time at which the measurement was made, MJD TAI [d]';
-
-COMMENT ON COLUMN apdb_base.dia_forced_source.time_withdrawn_mjd_tai IS 'Time at which the measurement was declared invalid, MJD TAI; null while it is valid [d]';
-
-COMMENT ON COLUMN apdb_base.dia_forced_source.store_seq IS 'Place in the order of knowledge of the visit or correction that made this row';
-
-CREATE TABLE apdb_base.dia_source (
-    dia_source_id BIGINT NOT NULL,
-    visit BIGINT NOT NULL,
-    detector SMALLINT NOT NULL,
-    dia_object_id BIGINT,
-    ss_object_id BIGINT,
-    parent_dia_source_id BIGINT,
-    ss_object_reassoc_time_mjd_tai DOUBLE PRECISION,
-    midpoint_mjd_tai DOUBLE PRECISION NOT NULL,
-    exposure_time REAL,
-    ra DOUBLE PRECISION NOT NULL,
-    ra_err REAL,
-    dec DOUBLE PRECISION NOT NULL,
-    dec_err REAL,
-    ra_dec_cov REAL,
-    x REAL DEFAULT 'NaN'::real NOT NULL,
-    x_err REAL,
-    y REAL DEFAULT 'NaN'::real NOT NULL,
-    y_err REAL,
-    centroid_flag BOOLEAN,
-    ap_flux REAL,
-    ap_flux_err REAL,
-    ap_flux_flag BOOLEAN,
-    ap_flux_flag_aperture_truncated BOOLEAN,
-    is_negative BOOLEAN,
-    snr REAL,
-    psf_flux REAL,
-    psf_flux_err REAL,
-    psf_ln_l REAL,
-    psf_chi2 REAL,
-    psf_ndata INTEGER DEFAULT 0 NOT NULL,
-    psf_flux_flag BOOLEAN,
-    psf_flux_flag_edge BOOLEAN,
-    psf_flux_flag_no_good_pixels BOOLEAN,
-    trail_flux REAL,
-    trail_flux_err REAL,
-    trail_ra DOUBLE PRECISION,
-    trail_ra_err REAL,
-    trail_dec DOUBLE PRECISION,
-    trail_dec_err REAL,
-    trail_length REAL,
-    trail_length_err REAL,
-    trail_angle REAL,
-    trail_angle_err REAL,
-    trail_chi2 REAL,
-    trail_ndata INTEGER DEFAULT 0 NOT NULL,
-    trail_algorithm INTEGER,
-    trail_flag_edge BOOLEAN,
-    trail_flag BOOLEAN,
-    dipole_mean_flux REAL,
-    dipole_mean_flux_err REAL,
-    dipole_flux_diff REAL,
-    dipole_flux_diff_err REAL,
-    dipole_length REAL,
-    dipole_angle REAL,
-    dipole_chi2 REAL,
-    dipole_ndata INTEGER DEFAULT 0 NOT NULL,
-    science_flux REAL,
-    science_flux_err REAL,
-    forced_psf_flux_flag BOOLEAN,
-    forced_psf_flux_flag_edge BOOLEAN,
-    forced_psf_flux_flag_no_good_pixels BOOLEAN,
-    template_flux REAL,
-    template_flux_err REAL,
-    ixx REAL,
-    iyy REAL,
-    ixy REAL,
-    ixx_psf REAL,
-    iyy_psf REAL,
-    ixy_psf REAL,
-    shape_flag BOOLEAN,
-    shape_flag_no_pixels BOOLEAN,
-    shape_flag_not_contained BOOLEAN,
-    shape_flag_parent_source BOOLEAN,
-    extendedness REAL,
-    reliability REAL,
-    reliability_version TEXT,
-    band TEXT NOT NULL,
-    is_dipole BOOLEAN,
-    dipole_fit_attempted BOOLEAN,
-    time_processed_mjd_tai DOUBLE PRECISION NOT NULL,
-    time_withdrawn_mjd_tai DOUBLE PRECISION,
-    bbox_size INTEGER DEFAULT 0 NOT NULL,
-    pixel_flags BOOLEAN,
-    pixel_flags_bad BOOLEAN,
-    pixel_flags_cr BOOLEAN,
-    pixel_flags_cr_center BOOLEAN,
-    pixel_flags_edge BOOLEAN,
-    pixel_flags_nodata BOOLEAN,
-    pixel_flags_nodata_center BOOLEAN,
-    pixel_flags_interpolated BOOLEAN,
-    pixel_flags_interpolated_center BOOLEAN,
-    pixel_flags_offimage BOOLEAN,
-    pixel_flags_saturated BOOLEAN,
-    pixel_flags_saturated_center BOOLEAN,
-    pixel_flags_suspect BOOLEAN,
-    pixel_flags_suspect_center BOOLEAN,
-    pixel_flags_streak BOOLEAN,
-    pixel_flags_streak_center BOOLEAN,
-    pixel_flags_injected BOOLEAN,
-    pixel_flags_injected_center BOOLEAN,
-    pixel_flags_injected_template BOOLEAN,
-    pixel_flags_injected_template_center BOOLEAN,
-    glint_trail BOOLEAN,
-    store_seq BIGINT NOT NULL,
-    CONSTRAINT dia_source_pkey PRIMARY KEY (dia_source_id, midpoint_mjd_tai),
-    CONSTRAINT dia_source_position CHECK (ra >= 0 and ra < 360 and dec between -90 and 90),
-    CONSTRAINT dia_source_midpoint CHECK (midpoint_mjd_tai between 15000 and 150000),
-    CONSTRAINT dia_source_no_nan CHECK (greatest(exposure_time, ra_err, dec_err, ra_dec_cov, x_err, y_err, ap_flux, ap_flux_err, snr, psf_flux, psf_flux_err, psf_ln_l, psf_chi2, trail_flux, trail_flux_err, trail_ra_err, trail_dec_err, trail_length, trail_length_err, trail_angle, trail_angle_err, trail_chi2, dipole_mean_flux, dipole_mean_flux_err, dipole_flux_diff, dipole_flux_diff_err, dipole_length, dipole_angle, dipole_chi2, science_flux, science_flux_err, template_flux, template_flux_err, ixx, iyy, ixy, ixx_psf, iyy_psf, ixy_psf, extendedness, reliability) <> 'NaN' and greatest(ss_object_reassoc_time_mjd_tai, midpoint_mjd_tai, ra, dec, trail_ra, trail_dec, time_processed_mjd_tai, time_withdrawn_mjd_tai) <> 'NaN'),
-    CONSTRAINT dia_source_errors CHECK (least(ra_err, dec_err, x_err, y_err, ap_flux_err, psf_flux_err, trail_flux_err, trail_ra_err, trail_dec_err, trail_length_err, trail_angle_err, dipole_mean_flux_err, dipole_flux_diff_err, science_flux_err, template_flux_err) >= 0 and greatest(ra_err, dec_err, x_err, y_err, ap_flux_err, psf_flux_err, trail_flux_err, trail_ra_err, trail_dec_err, trail_length_err, trail_angle_err, dipole_mean_flux_err, dipole_flux_diff_err, science_flux_err, template_flux_err) < 'infinity'),
-    CONSTRAINT dia_source_counts CHECK (least(psf_ndata, trail_ndata, dipole_ndata, bbox_size) >= 0),
-    CONSTRAINT dia_source_visit_fk FOREIGN KEY(visit, detector) REFERENCES apdb_base.visit (visit, detector),
-    CONSTRAINT dia_source_dia_object_fk FOREIGN KEY(dia_object_id) REFERENCES apdb_base.dia_object (dia_object_id)
-)
- PARTITION BY range (midpoint_mjd_tai);
-
-CREATE INDEX dia_source_dia_object_idx ON apdb_base.dia_source (dia_object_id, midpoint_mjd_tai);
-
-CREATE INDEX dia_source_q3c_idx ON apdb_base.dia_source (q3c_ang2ipix(ra, dec));
-
-CREATE INDEX dia_source_ss_object_idx ON apdb_base.dia_source (ss_object_id) WHERE ss_object_id is not null;
-
-CREATE INDEX dia_source_visit_idx ON apdb_base.dia_source (visit, detector);
-
-COMMENT ON TABLE apdb_base.dia_source IS 'Detections on difference images, withdrawn ones included';
-
-COMMENT ON COLUMN apdb_base.dia_source.dia_source_id IS 'Identifier of the detection, unique over all visits';
-
-COMMENT ON COLUMN apdb_base.dia_source.visit IS 'Number of the visit in which the source was detected';
-
-COMMENT ON COLUMN apdb_base.dia_source.detector IS 'Number of the detector (CCD) within the focal plane';
-
-COMMENT ON COLUMN apdb_base.dia_source.dia_object_id IS 'DIAObject that the source belongs to; null if it has none';
-
-COMMENT ON COLUMN apdb_base.dia_source.ss_object_id IS 'Known solar-system object that the source was attributed to; null if none';
-
-COMMENT ON COLUMN apdb_base.dia_source.parent_dia_source_id IS 'Source that this one was deblended from; null if it was not blended';
-
-COMMENT ON COLUMN apdb_base.dia_source.ss_object_reassoc_time_mjd_tai IS 'Time at which the source was moved from a DIAObject to a solar-system object, MJD TAI [d]';
-
-COMMENT ON COLUMN apdb_base.dia_source.midpoint_mjd_tai IS 'Middle of the exposure, MJD TAI [d]';
-
-COMMENT ON COLUMN apdb_base.dia_source.exposure_time IS 'Length of time the shutter was open in this visit [s]';
-
-COMMENT ON COLUMN apdb_base.dia_source.ra IS 'Right ascension of the centroid, ICRS [deg]';
-
-COMMENT ON COLUMN apdb_base.dia_source.ra_err IS 'One-sigma error of ra, with the factor cos(dec) included [deg]';
-
-COMMENT ON COLUMN apdb_base.dia_source.dec IS 'Declination of the centroid, ICRS [deg]';
-
-COMMENT ON COLUMN apdb_base.dia_source.dec_err IS 'One-sigma error of dec [deg]';
-
-COMMENT ON COLUMN apdb_base.dia_source.ra_dec_cov IS 'Covariance of ra (with the factor cos(dec)) and dec [deg**2]';
-
-COMMENT ON COLUMN apdb_base.dia_source.x IS 'Column coordinate of the centroid on the detector; NaN if it was not given [pixel]';
-
-COMMENT ON COLUMN apdb_base.dia_source.x_err IS 'One-sigma error of x [pixel]';
-
-COMMENT ON COLUMN apdb_base.dia_source.y IS 'Row coordinate of the centroid on the detector; NaN if it was not given [pixel]';
-
-COMMENT ON COLUMN apdb_base.dia_source.y_err IS 'One-sigma error of y [pixel]';
-
-COMMENT ON COLUMN apdb_base.dia_source.centroid_flag IS 'True if the centroid could not be measured reliably';
-
-COMMENT ON COLUMN apdb_base.dia_source.ap_flux IS 'Flux within a circular aperture on the difference image [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_source.ap_flux_err IS 'One-sigma error of apFlux [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_source.ap_flux_flag IS 'True if the aperture flux could not be measured reliably';
-
-COMMENT ON COLUMN apdb_base.dia_source.ap_flux_flag_aperture_truncated IS 'True if part of the aperture lies outside the image';
-
-COMMENT ON COLUMN apdb_base.dia_source.is_negative IS 'True if the source was found as a deficit, that is, fainter than in the template';
-
-COMMENT ON COLUMN apdb_base.dia_source.snr IS 'Ratio of signal to noise at which the source was detected';
-
-COMMENT ON COLUMN apdb_base.dia_source.psf_flux IS 'Point-source flux on the difference image, from a fit of the PSF [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_source.psf_flux_err IS 'One-sigma error of psfFlux [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_source.psf_ln_l IS 'Natural logarithm of the likelihood of the point-source fit';
-
-COMMENT ON COLUMN apdb_base.dia_source.psf_chi2 IS 'Chi-square of the point-source fit';
-
-COMMENT ON COLUMN apdb_base.dia_source.psf_ndata IS 'Number of pixels in the point-source fit';
-
-COMMENT ON COLUMN apdb_base.dia_source.psf_flux_flag IS 'True if the point-source fit failed';
-
-COMMENT ON COLUMN apdb_base.dia_source.psf_flux_flag_edge IS 'True if the source was too close to the edge of the image for a full PSF';
-
-COMMENT ON COLUMN apdb_base.dia_source.psf_flux_flag_no_good_pixels IS 'True if no usable pixel was left for the point-source fit';
-
-COMMENT ON COLUMN apdb_base.dia_source.trail_flux IS 'Flux on the difference image, from a fit of a trailed point source [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_source.trail_flux_err IS 'One-sigma error of trailFlux [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_source.trail_ra IS 'Right ascension of the middle of the fitted trail, ICRS [deg]';
-
-COMMENT ON COLUMN apdb_base.dia_source.trail_ra_err IS 'One-sigma error of trailRa, with the factor cos(dec) included [deg]';
-
-COMMENT ON COLUMN apdb_base.dia_source.trail_dec IS 'Declination of the middle of the fitted trail, ICRS [deg]';
-
-COMMENT ON COLUMN apdb_base.dia_source.trail_dec_err IS 'One-sigma error of trailDec [deg]';
-
-COMMENT ON COLUMN apdb_base.dia_source.trail_length IS 'Length of the fitted trail [arcsec]';
-
-COMMENT ON COLUMN apdb_base.dia_source.trail_length_err IS 'One-sigma error of trailLength [arcsec]';
-
-COMMENT ON COLUMN apdb_base.dia_source.trail_angle IS 'Position angle of the fitted trail [deg]';
-
-COMMENT ON COLUMN apdb_base.dia_source.trail_angle_err IS 'One-sigma error of trailAngle [deg]';
-
-COMMENT ON COLUMN apdb_base.dia_source.trail_chi2 IS 'Chi-square of the trail fit';
-
-COMMENT ON COLUMN apdb_base.dia_source.trail_ndata IS 'Number of pixels in the trail fit';
-
-COMMENT ON COLUMN apdb_base.dia_source.trail_algorithm IS 'Code of the method that fitted the trail';
-
-COMMENT ON COLUMN apdb_base.dia_source.trail_flag_edge IS 'True if the trail reaches pixels at the edge of the image';
-
-COMMENT ON COLUMN apdb_base.dia_source.trail_flag IS 'True if the trail fit failed';
-
-COMMENT ON COLUMN apdb_base.dia_source.dipole_mean_flux IS 'Mean of the absolute fluxes of the two lobes in the dipole fit [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_source.dipole_mean_flux_err IS 'One-sigma error of dipoleMeanFlux [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_source.dipole_flux_diff IS 'Difference of the fluxes of the positive and the negative lobe in the dipole fit [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_source.dipole_flux_diff_err IS 'One-sigma error of dipoleFluxDiff [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_source.dipole_length IS 'Distance between the two lobes of the fitted dipole [arcsec]';
-
-COMMENT ON COLUMN apdb_base.dia_source.dipole_angle IS 'Position angle of the line from the negative to the positive lobe [deg]';
-
-COMMENT ON COLUMN apdb_base.dia_source.dipole_chi2 IS 'Chi-square of the dipole fit';
-
-COMMENT ON COLUMN apdb_base.dia_source.dipole_ndata IS 'Number of pixels in the dipole fit';
-
-COMMENT ON COLUMN apdb_base.dia_source.science_flux IS 'Point-source flux on the direct image, forced at the position of the source [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_source.science_flux_err IS 'One-sigma error of scienceFlux [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_source.forced_psf_flux_flag IS 'True if the forced flux on the direct image could not be measured';
-
-COMMENT ON COLUMN apdb_base.dia_source.forced_psf_flux_flag_edge IS 'True if the forced measurement was too close to the edge of the direct image';
-
-COMMENT ON COLUMN apdb_base.dia_source.forced_psf_flux_flag_no_good_pixels IS 'True if the forced measurement had no usable pixel';
-
-COMMENT ON COLUMN apdb_base.dia_source.template_flux IS 'Point-source flux on the template image, forced at the position of the source [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_source.template_flux_err IS 'One-sigma error of templateFlux [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_source.ixx IS 'Adaptive second moment of the source along x [arcsec**2]';
-
-COMMENT ON COLUMN apdb_base.dia_source.iyy IS 'Adaptive second moment of the source along y [arcsec**2]';
-
-COMMENT ON COLUMN apdb_base.dia_source.ixy IS 'Adaptive mixed second moment of the source [arcsec**2]';
-
-COMMENT ON COLUMN apdb_base.dia_source.ixx_psf IS 'Adaptive second moment along x of the PSF at the position of the source [arcsec**2]';
-
-COMMENT ON COLUMN apdb_base.dia_source.iyy_psf IS 'Adaptive second moment along y of the PSF at the position of the source [arcsec**2]';
-
-COMMENT ON COLUMN apdb_base.dia_source.ixy_psf IS 'Adaptive mixed second moment of the PSF at the position of the source [arcsec**2]';
-
-COMMENT ON COLUMN apdb_base.dia_source.shape_flag IS 'True if the moments of the source could not be measured';
-
-COMMENT ON COLUMN apdb_base.dia_source.shape_flag_no_pixels IS 'True if there were no pixels to measure the moments on';
-
-COMMENT ON COLUMN apdb_base.dia_source.shape_flag_not_contained IS 'True if the centre of the moments left the footprint of the source';
-
-COMMENT ON COLUMN apdb_base.dia_source.shape_flag_parent_source IS 'True if the source is a blend whose moments were not measured for itself';
-
-COMMENT ON COLUMN apdb_base.dia_source.extendedness IS 'How extended the source looks, from 0 (point source) to 1 (extended)';
-
-COMMENT ON COLUMN apdb_base.dia_source.reliability IS 'Probability given by the classifier that the source is real and not an artefact, 0 to 1';
-
-COMMENT ON COLUMN apdb_base.dia_source.reliability_version IS 'Version of the classifier that gave reliability';
-
-COMMENT ON COLUMN apdb_base.dia_source.band IS 'Survey band of the visit';
-
-COMMENT ON COLUMN apdb_base.dia_source.is_dipole IS 'True if the dipole model describes the source well';
-
-COMMENT ON COLUMN apdb_base.dia_source.dipole_fit_attempted IS 'True if a dipole was fitted to the source';
-
-COMMENT ON COLUMN apdb_base.dia_source.time_processed_mjd_tai IS 'Time at which the measurement was made, MJD TAI [d]';
-
-COMMENT ON COLUMN apdb_base.dia_source.time_withdrawn_mjd_tai IS 'Time at which the measurement was declared invalid, MJD TAI; null while it is valid [d]';
-
-COMMENT ON COLUMN apdb_base.dia_source.bbox_size IS 'Side of the square that holds the footprint of the source [pixel]';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags IS 'True if any of the pixel flags could not be determined';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_bad IS 'True if a pixel of the footprint is marked bad in the detector''s defect map';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_cr IS 'True if the footprint holds a cosmic-ray hit';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_cr_center IS 'True if the central pixels hold a cosmic-ray hit';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_edge IS 'True if the footprint reaches the unusable edge of the image';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_nodata IS 'True if a pixel of the footprint has no data';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_nodata_center IS 'True if a central pixel has no data';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_interpolated IS 'True if a pixel of the footprint was filled by interpolation';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_interpolated_center IS 'True if a central pixel was filled by interpolation';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_offimage IS 'True if the centroid lies outside the image';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_saturated IS 'True if a pixel of the footprint is saturated';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_saturated_center IS 'True if a central pixel is saturated';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_suspect IS 'True if a pixel of the footprint is near saturation or otherwise doubtful';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_suspect_center IS 'True if a central pixel is near saturation or otherwise doubtful';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_streak IS 'True if the footprint lies on a streak, such as the trail of a satellite';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_streak_center IS 'True if the central pixels lie on a streak';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_injected IS 'True if a synthetic source was injected into the visit image within the footprint';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_injected_center IS 'True if a synthetic source was injected into the visit image at the central pixels';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_injected_template IS 'True if a synthetic source was injected into the template within the footprint';
-
-COMMENT ON COLUMN apdb_base.dia_source.pixel_flags_injected_template_center IS 'True if a synthetic source was injected into the template at the central pixels';
-
-COMMENT ON COLUMN apdb_base.dia_source.glint_trail IS 'True if the source is one of several glints in a line, as a tumbling satellite leaves them';
-
-COMMENT ON COLUMN apdb_base.dia_source.store_seq IS 'Place in the order of knowledge of the visit or correction that made this row';
-
-CREATE TABLE apdb_base.dia_source_locator (
-    dia_source_id BIGINT NOT NULL,
-    midpoint_mjd_tai DOUBLE PRECISION NOT NULL,
-    visit BIGINT NOT NULL,
-    detector SMALLINT NOT NULL,
-    CONSTRAINT dia_source_locator_pkey PRIMARY KEY (dia_source_id),
-    CONSTRAINT dia_source_locator_visit_fk FOREIGN KEY(visit, detector) REFERENCES apdb_base.visit (visit, detector)
-);
-
-COMMENT ON TABLE apdb_base.dia_source_locator IS 'Where each source is: enforces that identifiers are unique and names the partition for look-ups by identifier';
-
-COMMENT ON COLUMN apdb_base.dia_source_locator.dia_source_id IS 'Identifier of the detection, unique over all visits';
-
-COMMENT ON COLUMN apdb_base.dia_source_locator.midpoint_mjd_tai IS 'Middle of the exposure, MJD TAI, which names the partition that holds the source [d]';
-
-COMMENT ON COLUMN apdb_base.dia_source_locator.visit IS 'Visit that the source belongs to';
-
-COMMENT ON COLUMN apdb_base.dia_source_locator.detector IS 'Detector that the source belongs to';
 
 CREATE TABLE apdb_base.ss_source (
     dia_source_id BIGINT NOT NULL,

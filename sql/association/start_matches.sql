@@ -12,13 +12,16 @@ returns integer
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
-set enable_seqscan = on
 as $$
 declare
     v_reliability_min double precision := apdb.setting('reliability_min');
     v_radius double precision := apdb.setting('duplicate_radius')::double precision / 3600.0;
+    v_first bigint[];
+    v_second bigint[];
     v_pair record;
-    v_followers integer := 0;
+    v_follows boolean[];
+    v_followers bigint[] := '{}';
+    v_leaders bigint[] := '{}';
 begin
     insert into pg_temp.stage_match (dia_source_id, leader_id, disqualified)
     select
@@ -32,47 +35,46 @@ begin
         )
     from pg_temp.stage_source as s;
 
-    -- Pairs are few: a survey has a handful in a visit. In the order of the would-be follower, each
-    -- follows the first leader near it, so chains do not depend on the order of the input.
+    select array_agg(i.dia_source_id), array_agg(j.dia_source_id) into v_first, v_second
+    from pg_temp.stage_source as i
+    inner join pg_temp.stage_source as j on q3c_join(i.ra, i.dec, j.ra, j.dec, v_radius)
+    where i.dia_source_id < j.dia_source_id;
+    if v_first is null then
+        return 0;
+    end if;
+
+    -- In the order of the would-be follower, each follows the first leader near it, so chains do not
+    -- depend on the order of the input.
+    v_follows := array_fill(false, array[(select count(*)::integer from pg_temp.stage_match)]);
     for v_pair in
-        with ranked as (
+        with ranked as materialized (
             select
-                s.dia_source_id,
-                s.ra,
-                s.dec,
-                row_number() over (order by m.disqualified, s.dia_source_id) as rank
-            from pg_temp.stage_source as s
-            inner join pg_temp.stage_match as m on s.dia_source_id = m.dia_source_id
+                m.dia_source_id,
+                (row_number() over (order by m.disqualified, m.dia_source_id))::integer as rank
+            from pg_temp.stage_match as m
         )
 
         select
-            a.dia_source_id as leader_id,
-            b.dia_source_id as follower_id
-        from (
-            select
-                i.dia_source_id as id_1,
-                j.dia_source_id as id_2
-            from pg_temp.stage_source as i
-            inner join pg_temp.stage_source as j
-                on q3c_join(i.ra, i.dec, j.ra, j.dec, v_radius)
-            where i.dia_source_id < j.dia_source_id
-        ) as p
-        inner join ranked as a on a.dia_source_id in (p.id_1, p.id_2)
-        inner join ranked as b on b.dia_source_id in (p.id_1, p.id_2) and a.rank < b.rank
-        order by b.rank, a.rank
+            case when a.rank < b.rank then a.dia_source_id else b.dia_source_id end as leader_id,
+            case when a.rank < b.rank then b.dia_source_id else a.dia_source_id end as follower_id,
+            least(a.rank, b.rank) as leader_rank,
+            greatest(a.rank, b.rank) as follower_rank
+        from unnest(v_first, v_second) as p (first_id, second_id)
+        inner join ranked as a on p.first_id = a.dia_source_id
+        inner join ranked as b on p.second_id = b.dia_source_id
+        order by greatest(a.rank, b.rank), least(a.rank, b.rank)
     loop
-        update pg_temp.stage_match as f
-        set leader_id = v_pair.leader_id
-        where
-            f.dia_source_id = v_pair.follower_id and f.leader_id = f.dia_source_id
-            and exists (
-                select from pg_temp.stage_match as l
-                where l.dia_source_id = v_pair.leader_id and l.leader_id = l.dia_source_id
-            );
-        if found then
-            v_followers := v_followers + 1;
+        if not v_follows[v_pair.leader_rank] and not v_follows[v_pair.follower_rank] then
+            v_follows[v_pair.follower_rank] := true;
+            v_followers := v_followers || v_pair.follower_id;
+            v_leaders := v_leaders || v_pair.leader_id;
         end if;
     end loop;
-    return v_followers;
+
+    update pg_temp.stage_match as f
+    set leader_id = l.leader_id
+    from unnest(v_followers, v_leaders) as l (follower_id, leader_id)
+    where f.dia_source_id = l.follower_id;
+    return cardinality(v_followers);
 end
 $$;

@@ -19,6 +19,8 @@ set plan_cache_mode = force_custom_plan
 set enable_hashjoin = on
 as $$
 declare
+    c_missing_var constant double precision := power(0.2 / 3600.0, 2);
+    c_floor_var constant double precision := power(0.05 / 3600.0, 2);
     v_days double precision := apdb.setting('history_days');
     v_from double precision;
     v_to double precision;
@@ -70,46 +72,50 @@ begin
             on m.dia_object_id = t.dia_object_id and s.midpoint_mjd_tai >= t.last_mjd_tai - v_days
     ),
 
+    -- Points without flux or error keep their place on the sky, but not in the light curve.
+    measured as (
+        select
+            p.dia_object_id, p.band, p.ra_err, p.ra_dec_cov, p.midpoint_mjd_tai,
+            case when p.psf_flux_err > 0 then p.psf_flux::double precision end as flux,
+            case when p.psf_flux is not null and p.psf_flux_err > 0 then p.psf_flux_err::double precision end as flux_err,
+            case when p.science_flux_err > 0 then p.science_flux::double precision end as science_flux,
+            case when p.science_flux is not null and p.science_flux_err > 0 then p.science_flux_err::double precision end
+            as science_flux_err,
+            coalesce(p.ra_err::double precision * p.ra_err, c_missing_var) as ra_var,
+            coalesce(p.dec_err::double precision * p.dec_err, c_missing_var) as dec_var,
+            radians(p.ra) as lon,
+            sin(radians(p.dec)) as z,
+            cos(radians(p.dec)) as cos_lat
+        from point as p
+    ),
+
     weighted as (
         select
-            p.dia_object_id, p.band, p.ra_err, p.ra_dec_cov,
-            p.psf_flux::double precision as flux,
-            p.psf_flux_err::double precision as flux_err,
-            1.0 / power(nullif(p.psf_flux_err, 0)::double precision, 2) as flux_weight,
-            p.science_flux::double precision as science_flux,
-            1.0 / power(nullif(p.science_flux_err, 0)::double precision, 2) as science_weight,
-            (p.psf_flux::double precision - lag(p.psf_flux::double precision) over track)
-            / nullif(p.midpoint_mjd_tai - lag(p.midpoint_mjd_tai) over track, 0.0) as slope,
-            cos(radians(p.dec)) * cos(radians(p.ra)) as x,
-            cos(radians(p.dec)) * sin(radians(p.ra)) as y,
-            sin(radians(p.dec)) as z,
-            1.0 / (
-                coalesce((power(p.ra_err::double precision, 2) + power(p.dec_err::double precision, 2)) * 6480000.0, 0.04) + 0.0025
-            ) as weight,
-            coalesce(power(p.ra_err::double precision, 2), power(0.2 / 3600.0, 2)) as ra_var,
-            coalesce(power(p.dec_err::double precision, 2), power(0.2 / 3600.0, 2)) as dec_var
-        from point as p
-        window track as (
-            partition by p.dia_object_id, p.band, p.psf_flux is null or p.psf_flux_err is null
-            order by p.midpoint_mjd_tai
-        )
+            m.dia_object_id, m.band, m.ra_err, m.ra_dec_cov, m.flux, m.flux_err, m.science_flux, m.ra_var, m.dec_var, m.z,
+            1.0 / (m.flux_err * m.flux_err) as flux_weight,
+            1.0 / (m.science_flux_err * m.science_flux_err) as science_weight,
+            (m.flux - lag(m.flux) over track) / nullif(m.midpoint_mjd_tai - lag(m.midpoint_mjd_tai) over track, 0.0) as slope,
+            m.cos_lat * cos(m.lon) as x,
+            m.cos_lat * sin(m.lon) as y,
+            1.0 / ((m.ra_var + m.dec_var) * 0.5 + c_floor_var) as weight
+        from measured as m
+        window track as (partition by m.dia_object_id, m.band, m.flux is null order by m.midpoint_mjd_tai)
     ),
 
     band as materialized (
         select
             w.dia_object_id,
             w.band,
-            count(w.flux_weight * w.flux)::integer as psf_flux_ndata,
-            sum(w.flux * w.flux_weight) / sum(w.flux_weight) filter (where w.flux is not null) as psf_flux_mean,
-            sqrt(1.0 / sum(w.flux_weight) filter (where w.flux is not null)) as psf_flux_mean_err,
-            stddev_samp(w.flux) filter (where w.flux_weight is not null) as psf_flux_sigma,
-            min(w.flux) filter (where w.flux_weight is not null) as psf_flux_min,
-            max(w.flux) filter (where w.flux_weight is not null) as psf_flux_max,
-            max(w.slope) filter (where w.flux_weight is not null) as psf_flux_max_slope,
-            avg(w.flux_err) filter (where w.flux is not null and w.flux_weight is not null) as psf_flux_err_mean,
-            sum(w.science_flux * w.science_weight)
-            / sum(w.science_weight) filter (where w.science_flux is not null) as science_flux_mean,
-            sqrt(1.0 / sum(w.science_weight) filter (where w.science_flux is not null)) as science_flux_mean_err,
+            count(w.flux)::integer as psf_flux_ndata,
+            sum(w.flux * w.flux_weight) / sum(w.flux_weight) as psf_flux_mean,
+            sqrt(1.0 / sum(w.flux_weight)) as psf_flux_mean_err,
+            stddev_samp(w.flux) as psf_flux_sigma,
+            min(w.flux) as psf_flux_min,
+            max(w.flux) as psf_flux_max,
+            max(w.slope) as psf_flux_max_slope,
+            avg(w.flux_err) as psf_flux_err_mean,
+            sum(w.science_flux * w.science_weight) / sum(w.science_weight) as science_flux_mean,
+            sqrt(1.0 / sum(w.science_weight)) as science_flux_mean_err,
             sum(w.weight) as weight,
             sum(w.weight * w.x) as x,
             sum(w.weight * w.y) as y,

@@ -7,8 +7,11 @@
 --   p_from [d]: start of the span, MJD TAI
 --   p_to [d]: end of the span, MJD TAI
 -- returns: names of the partitions made
--- errors: VA001 when the span is not within MJD 15000 to 150000
--- locks: advisory (class 17000, 0); ACCESS EXCLUSIVE on a parent while its partition is made
+-- errors: VA001 when the span is not within MJD 15000 to 150000; VA004 when sessions still use the
+--   tables after lock_timeout; names them
+-- locks: advisory (class 17000, 0); then ACCESS EXCLUSIVE on the partitioned tables, dia_source first, as
+--   every visit uses them; lock_timeout should be below deadlock_timeout, so that it is this one
+--   that gives way
 -- cost: 15 ms a partition, microseconds when there is nothing to do
 create or replace function apdb.ensure_partitions(p_from double precision, p_to double precision)
 returns text[]
@@ -16,35 +19,66 @@ language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
 as $$
 declare
+    v_lowers integer[];
     v_lower integer;
+    v_tables text[];
     v_table text;
     v_name text;
     v_made text[] := '{}';
+    v_holders text;
 begin
     if not (p_from >= 15000 and p_to <= 150000 and p_from <= p_to) then
         raise exception 'no partitions for MJD % to %', p_from, p_to
         using errcode = 'VA001', hint = 'MJD TAI between 15000 and 150000.';
     end if;
-    for v_lower in
+    v_lowers := array(
         select generate_series(floor(p_from / 30.0)::integer * 30, floor(p_to / 30.0)::integer * 30, 30)
-    loop
-        for v_table in
-            select c.relname
-            from pg_class as c
-            where c.relnamespace = 'apdb_base'::regnamespace and c.relkind = 'p'
-            order by c.relname
-        loop
+    );
+    v_tables := array(
+        select c.relname
+        from pg_class as c
+        where c.relnamespace = 'apdb_base'::regnamespace and c.relkind = 'p'
+        order by c.relname <> 'dia_source', c.relname
+    );
+    if not exists (
+        select
+        from unnest(v_lowers) as l (lower_mjd)
+        cross join unnest(v_tables) as t (name)
+        where to_regclass(format('apdb_base.%I', t.name || '_p' || l.lower_mjd)) is null
+    ) then
+        return v_made;
+    end if;
+
+    begin
+        perform pg_advisory_xact_lock(17000, 0);
+        foreach v_table in array v_tables loop
+            execute format('lock table only apdb_base.%I in access exclusive mode', v_table);
+        end loop;
+    exception when lock_not_available then
+        perform pg_stat_clear_snapshot();
+        select string_agg(apdb.who_is(x.pid), '; ') into v_holders
+        from (
+            select distinct l.pid
+            from pg_locks as l
+            where
+                l.locktype = 'relation' and l.granted and l.pid <> pg_backend_pid()
+                and l.database = (select d.oid from pg_database as d where d.datname = current_database())
+                and l.relation in (select format('apdb_base.%I', t.name)::regclass from unnest(v_tables) as t (name))
+        ) as x;
+        raise exception 'another session uses the tables that need a partition: %',
+            coalesce(v_holders, 'it has just ended')
+        using errcode = 'VA004', hint = 'Nothing was stored; try again.';
+    end;
+    foreach v_lower in array v_lowers loop
+        foreach v_table in array v_tables loop
             v_name := format('%s_p%s', v_table, v_lower);
-            if to_regclass('apdb_base.' || v_name) is null then
-                perform pg_advisory_xact_lock(17000, 0);
-                if to_regclass('apdb_base.' || v_name) is null then
-                    execute format(
-                        'create table apdb_base.%I partition of apdb_base.%I for values from (%s) to (%s)'
-                        ' with (autovacuum_analyze_scale_factor = 0.05)',
-                        v_name, v_table, v_lower, v_lower + 30
-                    );
-                    v_made := v_made || v_name;
-                end if;
+            if to_regclass(format('apdb_base.%I', v_name)) is null then
+                execute format(
+                    'create table apdb_base.%I partition of apdb_base.%I for values from (%s) to (%s)'
+                    ' with (autovacuum_analyze_scale_factor = 0.05)',
+                    v_name, v_table, v_lower, v_lower + 30
+                );
+                v_made := v_made || v_name;
             end if;
         end loop;
     end loop;

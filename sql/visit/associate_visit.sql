@@ -27,26 +27,13 @@ set search_path = apdb, @q3c@, pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
 as $$
 declare
-    v_ids text;
     v_start timestamptz := clock_timestamp();
     v_timings jsonb := '{}';
     v_attributed integer;
 begin
     analyze pg_temp.stage_source (dia_source_id, ra, dec);
 
-    select string_agg(x.dia_source_id::text, ',' order by x.dia_source_id) into v_ids
-    from (
-        select s.dia_source_id
-        from pg_temp.stage_source as s
-        inner join apdb_base.dia_source_locator as l on s.dia_source_id = l.dia_source_id
-        order by s.dia_source_id
-        limit 1000
-    ) as x;
-    if v_ids is not null then
-        raise exception 'dia_source_id already stored under another visit'
-        using errcode = 'VA006', detail = v_ids;
-    end if;
-
+    perform apdb.refuse_stored_ids();
     perform apdb.start_matches();
     v_timings := v_timings || jsonb_build_object('prepare', apdb.ms_since(v_start));
     v_start := clock_timestamp();

@@ -17,8 +17,9 @@
 --   p_rule: association rule used
 --   p_association_radius [arcsec]: association radius used
 --   p_timings: milliseconds per step so far
--- returns: store_seq, time, the ids given to the sources in the order of dia_source_id, all timings
--- errors: VA005 when forced photometry names an object that does not exist
+-- returns: store_seq, time, the ids given to the sources in the order of dia_source_id, number of forced
+--   rows, all timings
+-- errors: VA006 when another visit has just taken an id; VA005 when forced photometry names an object that does not exist
 -- locks: row locks on the objects touched; the caller holds the visit and the sky
 -- cost: 0.6 s for 10,000 sources
 create or replace function apdb.commit_visit(
@@ -42,6 +43,7 @@ create or replace function apdb.commit_visit(
     out dia_object_ids bigint[],
     out ss_object_ids bigint[],
     out is_new boolean[],
+    out n_dia_forced_sources integer,
     out timings jsonb
 )
 language plpgsql volatile security definer
@@ -50,7 +52,6 @@ set plan_cache_mode = force_custom_plan
 as $$
 declare
     v_start timestamptz := clock_timestamp();
-    v_forced integer;
 begin
     select k.store_seq, k.mjd_tai into store_seq, mjd_tai
     from apdb.next_knowledge('visit', p_visit, p_detector, null) as k;
@@ -74,6 +75,7 @@ begin
         (p_timings ->> 'ephemerides_missing')::integer = 1,
         dia_object_ids, ss_object_ids, is_new;
 
+    perform apdb.claim_ids();
     perform apdb.summarise_forced();
     perform apdb.apply_summaries(store_seq, mjd_tai);
     timings := p_timings - 'ephemerides_missing' || jsonb_build_object('objects', apdb.ms_since(v_start));
@@ -84,11 +86,11 @@ begin
     timings := timings || jsonb_build_object('sources', apdb.ms_since(v_start));
     v_start := clock_timestamp();
 
-    v_forced := apdb.insert_forced(store_seq, mjd_tai);
+    n_dia_forced_sources := apdb.insert_forced(store_seq, mjd_tai);
     timings := timings || jsonb_build_object('forced', apdb.ms_since(v_start));
 
     update apdb_base.visit as v
-    set n_dia_forced_sources = v_forced, timings = commit_visit.timings
+    set n_dia_forced_sources = commit_visit.n_dia_forced_sources, timings = commit_visit.timings
     where v.visit = p_visit and v.detector = p_detector;
 end
 $$;

@@ -1,6 +1,6 @@
 -- moves the staged sources into dia_source, with what association decided
 --
--- contract: locator first, since it is what makes an id unique over all partitions.
+-- contract: after claim_ids, since the locator is what makes an id unique over all partitions.
 -- args:
 --   p_store_seq: store_seq of the visit
 --   p_now [d]: knowledge time, MJD TAI
@@ -15,10 +15,6 @@ set search_path = apdb, @q3c@, pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
 as $$
 begin
-    insert into apdb_base.dia_source_locator (dia_source_id, midpoint_mjd_tai, visit, detector)
-    select s.dia_source_id, s.midpoint_mjd_tai, s.visit, s.detector
-    from pg_temp.stage_source as s;
-
     insert into apdb_base.dia_source (
         dia_source_id, visit, detector, dia_object_id, ss_object_id, parent_dia_source_id,
         ss_object_reassoc_time_mjd_tai, midpoint_mjd_tai, exposure_time, ra, ra_err, dec, dec_err,

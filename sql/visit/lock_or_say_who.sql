@@ -1,6 +1,6 @@
 -- takes one advisory transaction lock, or says who holds it
 --
--- contract: waits for at most lock_timeout.
+-- contract: waits for at most lock_timeout. Whoever holds the lock when the wait ends is named.
 -- args:
 --   p_class: class of the lock: 17001 visit, 17002 sky cell
 --   p_key: its key
@@ -19,31 +19,17 @@ begin
     if pg_try_advisory_xact_lock(p_class, p_key) then
         return;
     end if;
-    select
-        string_agg(
-            format(
-                'backend %s (%s), %s', l.pid, coalesce(nullif(a.application_name, ''), 'unnamed client'),
-                coalesce(
-                    (
-                        select format('storing visit %s detector %s since MJD %s', t.visit, t.detector, round(t.started_mjd_tai::numeric, 5))
-                        from apdb_base.visit_attempt as t
-                        where t.backend_pid = l.pid and t.backend_start = a.backend_start and t.state = 'running'
-                        order by t.attempt_id desc
-                        limit 1
-                    ),
-                    'no visit of its own: a correction or a session at work by hand'
-                )
-            ), '; '
-        ) into v_holder
-    from pg_locks as l
-    left join pg_stat_activity as a on l.pid = a.pid
-    where
-        l.locktype = 'advisory' and l.granted and l.objsubid = 2
-        and l.database = (select d.oid from pg_database as d where d.datname = current_database())
-        and l.classid = p_class::oid and l.objid = (p_key::bigint & 4294967295)::oid;
     begin
         perform pg_advisory_xact_lock(p_class, p_key);
     exception when lock_not_available then
+        -- A transaction keeps its first look at pg_stat_activity, from before the holder came.
+        perform pg_stat_clear_snapshot();
+        select string_agg(apdb.who_is(l.pid), '; ') into v_holder
+        from pg_locks as l
+        where
+            l.locktype = 'advisory' and l.granted and l.objsubid = 2
+            and l.database = (select d.oid from pg_database as d where d.datname = current_database())
+            and l.classid = p_class::oid and l.objid = (p_key::bigint & 4294967295)::oid;
         raise exception 'another session holds %: %',
             case p_class when 17001 then 'this visit' else 'this part of the sky' end,
             coalesce(v_holder, 'it has just ended')

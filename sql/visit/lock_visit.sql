@@ -14,6 +14,6 @@ language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
 as $$
 begin
-    perform apdb.lock_or_say_who(17001, hashint8(p_visit * 1000 + p_detector));
+    perform apdb.lock_or_say_who(17001, hashtext(p_visit || '/' || p_detector));
 end
 $$;

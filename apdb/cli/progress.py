@@ -1,0 +1,62 @@
+"""Progress bars on standard error, where that is a terminal."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from apdb.ingest import Outcome, Watcher
+
+
+class ProgressBar(Watcher):
+    """A bar of visits, with the sources stored so far; nothing where nobody would see it."""
+
+    def __init__(self) -> None:
+        self._sources = 0
+        self._total = 0
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("visits, {task.fields[sources]:,} sources"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=not sys.stderr.isatty(),
+            transient=True,
+        )
+        self._task = self._bar.add_task("storing", total=None, sources=0)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def opened(self, path: Path, n_visits: int) -> None:
+        """Count the visits of a file in."""
+        self._total += n_visits
+        self._bar.update(self._task, total=self._total, description=path.name)
+
+    def done(self, outcome: Outcome) -> None:
+        """Move on by a visit."""
+        self._sources += outcome.n_sources
+        self._bar.update(self._task, advance=1, sources=self._sources)

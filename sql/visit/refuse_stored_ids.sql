@@ -1,0 +1,31 @@
+-- refuses staged sources whose ids are stored under another visit
+--
+-- contract: names the first 1,000.
+-- args: none
+-- returns: nothing
+-- errors: VA006 when there are any (in DETAIL: the ids)
+-- locks: none
+-- cost: 10 ms for 10,000 sources
+create or replace function apdb.refuse_stored_ids()
+returns void
+language plpgsql volatile security definer
+set search_path = apdb, @q3c@, pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
+as $$
+declare
+    v_ids text;
+begin
+    select string_agg(x.dia_source_id::text, ',' order by x.dia_source_id) into v_ids
+    from (
+        select s.dia_source_id
+        from pg_temp.stage_source as s
+        inner join apdb_base.dia_source_locator as l on s.dia_source_id = l.dia_source_id
+        order by s.dia_source_id
+        limit 1000
+    ) as x;
+    if v_ids is not null then
+        raise exception 'dia_source_id already stored under another visit'
+        using errcode = 'VA006', detail = v_ids;
+    end if;
+end
+$$;
