@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from apdb.corrections import Corrections
 from apdb.ephemeris import Ephemerides
+from apdb.expectations import Expectations
 from apdb.queries import Queries
 from apdb.settings import Settings
+from apdb.status import Monitoring
 from apdb.store import Rule, StoreReport, store_visit
 from apdb.visit import Visit
 
@@ -47,7 +50,7 @@ def connect(
     return Apdb(dsn or default_dsn(), busy_timeout=busy_timeout, max_connections=max_connections)
 
 
-class Apdb(Ephemerides, Queries, Settings):
+class Apdb(Corrections, Ephemerides, Expectations, Monitoring, Queries, Settings):
     """An alert production database; made by `connect`, safe to share between threads."""
 
     def store_visit(

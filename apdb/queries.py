@@ -32,6 +32,7 @@ from apdb.query_call import (
     whole,
 )
 from apdb.query_sky import SkyQueries
+from apdb.session import READ_TIMEOUT
 
 MAX_MAP_ORDER = 11
 """Largest HEALPix order of a map: 50 million pixels, 400 MB."""
@@ -272,6 +273,7 @@ class Queries(SkyQueries):
         nest: bool = False,
         mjd_from: Mjd = -np.inf,
         mjd_to: Mjd = np.inf,
+        timeout: float = READ_TIMEOUT,
     ) -> NDArray[np.int64]:
         """Count objects or sources in each HEALPix pixel.
 
@@ -285,6 +287,8 @@ class Queries(SkyQueries):
             Nested order of the pixels; ring order, as healpy's own default, otherwise.
         mjd_from, mjd_to : float or Time, optional
             Span of midpoints [d] of the sources, the end not in it.
+        timeout : float, optional
+            Longest time it may take [s]: about 5 s for a million rows and core.
 
         Returns
         -------
@@ -306,7 +310,7 @@ class Queries(SkyQueries):
             sql.Identifier("apdb", f"count_{of}_by_healpix"),
             sql.SQL(", ").join([sql.Placeholder()] * len(values)),
         )
-        with self.reading() as connection, connection.cursor(binary=True) as cursor:
+        with self.reading(timeout) as connection, connection.cursor(binary=True) as cursor:
             find_q3c(connection)
             found: list[Any] = cursor.execute(query, values).fetchall()
         pixels, counts = np.array(found, np.int64).reshape(-1, 2).T

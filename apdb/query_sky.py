@@ -310,14 +310,9 @@ class SkyQueries(Session):
             An argument is NaN or out of range, or there is no such column.
         """
         place = cone(ra, dec, radius)
-        count = whole("n", n, 1, 2**31 - 1)
+        values = (*place, whole("n", n, 1, 2**31 - 1))
         chosen = chosen_columns("dia_object", columns)
-        return Call("dia_object", None, chosen, _BY_OBJECT, place[:2]).run(
-            self,
-            "t.dia_object_id in (select dia_object_id from apdb.nearest_objects(%s, %s, %s, %s))",
-            *place,
-            count,
-        )
+        return Call("nearest_objects", values, chosen, _BY_OBJECT, place[:2]).run(self)
 
     def objects_at(
         self,

@@ -1,7 +1,7 @@
 """store_visit: one visit, one transaction.
 
-Everything that decides is in SQL (``sql/visit``); this module validates, copies the columns in, calls
-the steps in order and hands back the report.
+Everything that decides is in SQL (``sql/visit``); this module validates, copies the columns in,
+calls the steps in order and hands back the report.
 """
 
 from __future__ import annotations
@@ -9,132 +9,28 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal, LiteralString, cast
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 import psycopg
 from astropy.table import Table
 from numpy.typing import NDArray
-from psycopg.rows import dict_row
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from apdb import catalogue
 from apdb.copy_binary import chunks
-from apdb.digest import content_digest
-from apdb.errors import ApdbError, ConnectionLost, IdConflict, InvalidInput, Problem, VisitConflict
+from apdb.errors import ApdbError, ConnectionLost, IdConflict, InvalidInput, Problem
 from apdb.partitions import make_partitions
-from apdb.records import Batch, dia_source_batch, forced_batch
+from apdb.records import Batch, forced_batch
 from apdb.session import Session, client_name
+from apdb.store_job import Job, StoreReport, first_row
 from apdb.visit import Visit
 
 Rule = Literal["nearest", "likelihood"]
 Forced = Callable[[Table], Any]
 MAX_RADIUS = 60.0
-
-
-@dataclass(frozen=True)
-class StoreReport:
-    """What became of a visit; arrays are in the order of the input.
-
-    Attributes
-    ----------
-    visit, detector : int
-        Which visit.
-    dia_source_id : ndarray of int64, shape (n,)
-        Ids as given.
-    dia_object_id, ss_object_id : ndarray of int64, shape (n,)
-        Object that each source belongs to; 0 for none.
-    is_new : ndarray of bool, shape (n,)
-        True if this visit started the source's DIAObject.
-    state : str
-        ``stored``, ``repeated`` (it was stored before, with the same content) or ``dry_run``.
-    corrected : bool
-        True if a correction has touched the visit since it was stored.
-    store_seq : int
-        Place of the visit in the order of knowledge; 0 for a dry run.
-    time_processed_mjd_tai : float
-        When it was stored, MJD TAI [d]; NaN for a dry run.
-    n_dia_forced_sources : int
-        Rows of forced photometry stored with it.
-    ephemerides_missing : bool
-        True if no ephemeris was near, so that nothing could be attributed to known objects.
-    timings : dict of str to float
-        Milliseconds per step, in order, as first stored; ``total`` is of this call.
-    """
-
-    visit: int
-    detector: int
-    dia_source_id: NDArray[np.int64]
-    dia_object_id: NDArray[np.int64]
-    ss_object_id: NDArray[np.int64]
-    is_new: NDArray[np.bool_]
-    state: str
-    corrected: bool
-    store_seq: int
-    time_processed_mjd_tai: float
-    n_dia_forced_sources: int
-    ephemerides_missing: bool
-    timings: dict[str, float]
-
-    @property
-    def n_new_dia_objects(self) -> int:
-        """Number of DIAObjects that the visit started."""
-        return len(np.unique(self.dia_object_id[self.is_new]))
-
-    @property
-    def n_unassociated(self) -> int:
-        """Number of sources without any object."""
-        return int(np.sum((self.dia_object_id == 0) & (self.ss_object_id == 0)))
-
-
-class Job:
-    """One call of store_visit on its way: the input, what the database said, and a clock."""
-
-    def __init__(self, visit: Visit, sources: object, forced: Any, dry_run: bool) -> None:
-        self.started = self.since = time.perf_counter()
-        self.visit = visit
-        self.forced = forced
-        self.dry_run = dry_run
-        self.timings: dict[str, float] = {}
-        self.batch = dia_source_batch(sources, visit)
-        self.digest = content_digest(visit, self.batch)
-        self.attempt_id: int | None = None
-        self.band = ""
-        self.rule = ""
-        self.radius = 0.0
-        self.site_longitude = 0.0
-        self.tick("validate")
-
-    def tick(self, step: str) -> None:
-        """Note the time since the last tick as that of a step [ms]."""
-        now = time.perf_counter()
-        self.timings[step] = round((now - self.since) * 1000.0, 3)
-        self.since = now
-
-    def report(self, row: Mapping[str, Any], state: str) -> StoreReport:
-        """Return the report; `row` has the ids in the order of dia_source_id."""
-        ids = np.asarray(self.batch.columns["dia_source_id"], np.int64)
-        order = np.argsort(ids, kind="stable")
-        by_input = np.empty(len(ids), np.intp)
-        by_input[order] = np.arange(len(ids))
-        timings = dict(row.get("timings") or {})
-        timings["total"] = round((time.perf_counter() - self.started) * 1000.0, 3)
-        return StoreReport(
-            visit=self.visit.visit,
-            detector=self.visit.detector,
-            dia_source_id=ids,
-            dia_object_id=np.array(row["dia_object_ids"], np.int64)[by_input],
-            ss_object_id=np.array(row["ss_object_ids"], np.int64)[by_input],
-            is_new=np.array(row["is_new"], bool)[by_input],
-            state=state,
-            corrected=row.get("corrected_store_seq") is not None,
-            store_seq=row.get("store_seq", 0),
-            time_processed_mjd_tai=row.get("mjd_tai", np.nan),
-            n_dia_forced_sources=row.get("n_dia_forced_sources") or 0,
-            ephemerides_missing=bool(row.get("ephemerides_missing")),
-            timings=timings,
-        )
 
 
 def store_visit(
@@ -149,18 +45,39 @@ def store_visit(
 ) -> StoreReport:
     """Store a visit; see `apdb.Apdb.store_visit`."""
     check_options(radius, associate)
-    job = Job(visit, sources, forced, dry_run)
+    return run(session, Job(visit, sources, forced, dry_run), radius, associate)
+
+
+def run(session: Session, job: Job, radius: float | None, associate: Rule | None) -> StoreReport:
+    """Carry out a job in one transaction, with a trace of the attempt.
+
+    Parameters
+    ----------
+    session : Session
+        Where to.
+    job : Job
+        What to do.
+    radius : float or None
+        Association radius [arcsec]; None for that of the database.
+    associate : {"nearest", "likelihood"} or None
+        Association rule; None for that of the database.
+
+    Returns
+    -------
+    StoreReport
+        See `apdb.Apdb.store_visit`, also for what is raised.
+    """
     try:
         with session.connection() as connection:
             _begin(session, connection, job)
             job.rule, job.radius = associate or job.rule, radius or job.radius
             report = _repeated(connection, job) or _store(connection, job)
-            if dry_run:
+            if job.dry_run:
                 connection.rollback()
         return report
     except ConnectionLost:
         # The server may have committed before the connection broke: the register decides.
-        stored = None if dry_run else _stored_all_the_same(session, job)
+        stored = None if job.dry_run else _stored_all_the_same(session, job)
         if stored is None:
             raise
         return stored
@@ -184,16 +101,10 @@ def check_options(radius: float | None, associate: str | None) -> None:
         raise InvalidInput(problems=problems)
 
 
-def _row(connection: psycopg.Connection[Any], query: str, values: object) -> dict[str, Any] | None:
-    """Return the first row of a query by column name, in binary."""
-    with connection.cursor(row_factory=dict_row, binary=True) as cursor:
-        return cursor.execute(cast(LiteralString, query), cast(Any, values)).fetchone()
-
-
 def _begin(session: Session, connection: psycopg.Connection[Any], job: Job) -> None:
     visit = job.visit
     client = None if job.dry_run else client_name()
-    row = _row(
+    row = first_row(
         connection,
         "select * from apdb.begin_visit(%s, %s::integer, %s, %s, %s)",
         (visit.visit, visit.detector, visit.band, visit.midpoint_mjd_tai, client),
@@ -209,34 +120,24 @@ def _begin(session: Session, connection: psycopg.Connection[Any], job: Job) -> N
 
 
 def _repeated(connection: psycopg.Connection[Any], job: Job) -> StoreReport | None:
-    """Return the stored report if the visit is stored with the same content.
-
-    Raises
-    ------
-    VisitConflict
-        It is stored with other content.
-    """
+    """Return the stored report if the visit is stored with the same content."""
     key = (job.visit.visit, job.visit.detector)
     connection.execute("select apdb.lock_visit(%s, %s::integer)", key)
-    row = _row(connection, "select * from apdb.registered_visit(%s, %s::integer)", key)
-    if row is None:
+    row = first_row(connection, "select * from apdb.registered_visit(%s, %s::integer)", key)
+    if not job.is_stored(connection, row):
         return None
-    if row["digest"] != job.digest:
-        raise VisitConflict(
-            f"Visit {key[0]} detector {key[1]} is stored already with other content (store_seq "
-            f"{row['store_seq']}). Nothing was changed; call `replace` if this content is right."
-        )
+    assert row is not None
     _end_attempt(connection, job, "repeated")
     return job.report(row, "repeated")
 
 
 def _store(connection: psycopg.Connection[Any], job: Job) -> StoreReport:
     _stage_sources(connection, job)
-    connection.execute("select apdb.lock_sky(%s)", (job.radius,))
+    job.lock(connection)
     job.tick("lock")
     visit = job.visit
     place = (visit.midpoint_mjd_tai, visit.ra, visit.dec, visit.radius)
-    row = _row(
+    row = first_row(
         connection,
         "select apdb.associate_visit(%s, %s, %s, %s, %s, %s) as timings",
         (*place, job.rule, job.radius),
@@ -245,7 +146,7 @@ def _store(connection: psycopg.Connection[Any], job: Job) -> StoreReport:
     job.timings |= row["timings"]
     job.since = time.perf_counter()
     if job.dry_run:
-        staged = _row(connection, "select * from apdb.staged_report()", ())
+        staged = first_row(connection, "select * from apdb.staged_report()", ())
         assert staged is not None
         missing = bool(job.timings.pop("ephemerides_missing"))
         return job.report(
@@ -299,8 +200,10 @@ def copy_in(
         nulls={**batch.nulls, **dict.fromkeys(constant)},
     )
     columns = [c for c in catalogue.table(table).columns if c.name in whole.columns]
-    names = ", ".join(c.name for c in columns)
-    statement = cast(LiteralString, f"copy pg_temp.{stage} ({names}) from stdin (format binary)")
+    names = sql.SQL(", ").join(sql.Identifier(c.name) for c in columns)
+    statement = sql.SQL("copy pg_temp.{} ({}) from stdin (format binary)").format(
+        sql.Identifier(stage), names
+    )
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for chunk in chunks(whole, columns):
             copy.write(chunk)
@@ -342,10 +245,8 @@ def _commit(connection: psycopg.Connection[Any], job: Job) -> StoreReport:
     visit = job.visit
     flat = [float(x) for corner in visit.boundary or () for x in corner] or None
     missing = job.timings["ephemerides_missing"]
-    row = _row(
+    row = job.commit(
         connection,
-        "select * from apdb.commit_visit(%s, %s::integer, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, "
-        "%s, %s)",
         (
             visit.visit,
             visit.detector,
@@ -364,7 +265,6 @@ def _commit(connection: psycopg.Connection[Any], job: Job) -> StoreReport:
             Jsonb(job.timings),
         ),
     )
-    assert row is not None
     _end_attempt(connection, job, "stored")
     connection.commit()
     return job.report({**row, "ephemerides_missing": missing}, "stored")
@@ -392,8 +292,8 @@ def _stored_all_the_same(session: Session, job: Job) -> StoreReport | None:
         key = (job.visit.visit, job.visit.detector)
         # The transaction may outlive its connection: it holds this lock until it has ended.
         connection.execute("select apdb.lock_visit(%s, %s::integer)", key)
-        row = _row(connection, "select * from apdb.registered_visit(%s, %s::integer)", key)
-        if row is not None and row["digest"] == job.digest:
+        row = first_row(connection, "select * from apdb.registered_visit(%s, %s::integer)", key)
+        if job.is_stored(connection, row) and row is not None:
             return job.report(row, "stored")
     return None
 
@@ -407,3 +307,6 @@ def _with_rows(error: IdConflict, job: Job) -> IdConflict:
     return IdConflict(
         problems=[replace(p, row=rows.get(p.value), column=name) for p in error.problems]
     )
+
+
+__all__ = ["Forced", "Rule", "StoreReport", "check_options", "copy_in", "run", "store_visit"]

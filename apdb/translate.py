@@ -24,6 +24,7 @@ _BY_SQLSTATE = {cls.sqlstate: cls for cls in error_classes() if cls.sqlstate is 
 _LOCK_NOT_AVAILABLE = "55P03"
 _DEADLOCK = "40P01"
 _UNDEFINED = {"3F000", "42P01", "42883"}
+_QUERY_CANCELED = "57014"
 # The server ended the session: stopped, crashed, starting, idle too long (in a transaction or not).
 _GONE = {"57P01", "57P02", "57P03", "57P05", "25P03", "08006", "08003", "08000"}
 
@@ -68,6 +69,8 @@ def translate(error: psycopg.Error) -> ApdbError:
         return _BY_SQLSTATE[sqlstate](message)
     if sqlstate in {_LOCK_NOT_AVAILABLE, _DEADLOCK}:
         return Busy(f"{message}; nothing was stored, try again")
+    if sqlstate == _QUERY_CANCELED:
+        return ApdbError(_cancelled(message))
     if sqlstate in _UNDEFINED:
         return SchemaMismatch(f"{message}: run `apdb db upgrade`.")
     if sqlstate in _GONE or (sqlstate is None and isinstance(error, psycopg.OperationalError)):
@@ -76,6 +79,16 @@ def translate(error: psycopg.Error) -> ApdbError:
             "if it was committed, its report comes back."
         )
     return ApdbError(message)
+
+
+def _cancelled(message: str) -> str:
+    if "statement timeout" in message:
+        return (
+            "The query took longer than statement_timeout allows and was stopped: ask for less "
+            "(a smaller cone, a shorter span, a limit), or read with a longer limit: "
+            "db.reading(timeout=…), or `set statement_timeout` in psql."
+        )
+    return f"The query was stopped: {message}"
 
 
 def connect_once(dsn: str, **options: Any) -> psycopg.Connection[Any]:

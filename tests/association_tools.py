@@ -31,12 +31,16 @@ def lend_bench(cluster: Cluster) -> Iterator[Bench]:
 
 
 class Bench:
-    """One transaction at a time on a database: objects, staged sources, association, nothing kept."""
+    """One transaction at a time on a database: objects, staged sources, association."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self.connection = connection
         connection.execute("select apdb.open_stage()")
         connection.commit()
+
+    def forbid_twins(self) -> None:
+        """Take sources close to each other for so many detections."""
+        self.connection.execute("select apdb.set_setting('duplicate_radius', '1e-9')")
 
     def objects(self, catalogue: dict[str, Any]) -> None:
         """Insert DIAObjects: dia_object_id, ra, dec [deg] and perhaps ra_err, dec_err [deg]."""
@@ -78,9 +82,13 @@ class Bench:
         rows = self.connection.execute("select dia_source_id, leader_id from pg_temp.stage_match")
         return dict(rows.fetchall())
 
-    def forget(self) -> None:
-        """Roll all of it back."""
-        self.connection.rollback()
+    @contextmanager
+    def trial(self) -> Iterator[None]:
+        """Roll back what happens inside."""
+        try:
+            yield
+        finally:
+            self.connection.rollback()
 
 
 def plain(value: Any) -> Any:
@@ -99,15 +107,13 @@ def associate(
     twins: bool = True,
 ) -> dict[int, int]:
     """Return the matches of sources with old objects; without twins, no source follows another."""
-    try:
+    with bench.trial():
         if not twins:
-            bench.connection.execute("select apdb.set_setting('duplicate_radius', '1e-9')")
+            bench.forbid_twins()
         bench.objects(objects)
         bench.sources(sources)
         old = set(np.asarray(objects["dia_object_id"]).tolist())
         return {s: o for s, o in bench.match(rule, radius).items() if o in old}
-    finally:
-        bench.forget()
 
 
 def brute_pairs(

@@ -61,10 +61,12 @@ def exposures(
         radius = 0.12
         here = np.flatnonzero(np.hypot(ra - centre[0], dec - centre[1]) < radius * 0.98)
         angle, distance = rng.uniform(0, 2 * np.pi, noise), radius * np.sqrt(rng.random(noise))
-        x = np.concatenate([ra[here] + rng.normal(0, 0.1, len(here)) / 3600,
-                            centre[0] + distance * np.cos(angle)])
-        y = np.concatenate([dec[here] + rng.normal(0, 0.1, len(here)) / 3600,
-                            centre[1] + distance * np.sin(angle)])
+        x = np.concatenate(
+            [ra[here] + rng.normal(0, 0.1, len(here)) / 3600, centre[0] + distance * np.cos(angle)]
+        )
+        y = np.concatenate(
+            [dec[here] + rng.normal(0, 0.1, len(here)) / 3600, centre[1] + distance * np.sin(angle)]
+        )
         m = len(x)
         visit = apdb.Visit(
             visit=k + 1, detector=k % 7, band="ugrizy"[k % 6],

@@ -34,8 +34,8 @@ def lent(cluster: Cluster) -> Iterator[Bench]:
 
 @pytest.fixture
 def bench(lent: Bench) -> Iterator[Bench]:
-    yield lent
-    lent.forget()
+    with lent.trial():
+        yield lent
 
 
 def scattered(
@@ -69,7 +69,7 @@ def catalogues(
 
 
 def close_pairs(rng: np.random.Generator, n: int) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-    """Return sources and objects: pairs of objects 0.5 to 3 arcsec apart, each seen with scatter."""
+    """Return sources and objects: pairs of objects 0.5 to 3 arcsec apart, and what is seen."""
     half = rng.uniform(0.25, 1.5, n)
     angle = rng.uniform(0, 2 * np.pi, n)
     east, north = rng.uniform(-300, 300, (2, n))
@@ -181,9 +181,7 @@ def test_scores_are_those_of_the_tangent_plane(bench: Bench, ra: float, dec: flo
     vectors = np.radians(r / 3600)
     east, north = vectors * np.cos(angle), vectors * np.sin(angle)
     a, d = np.radians(centre)
-    o_dec = np.arctan2(
-        np.sin(d) + north * np.cos(d), np.hypot(east, np.cos(d) - north * np.sin(d))
-    )
+    o_dec = np.arctan2(np.sin(d) + north * np.cos(d), np.hypot(east, np.cos(d) - north * np.sin(d)))
     o_ra = a + np.arctan2(east, np.cos(d) - north * np.sin(d))
     objects = (np.degrees(o_ra) % 360.0, np.degrees(o_dec))
     sources, targets = catalogues(rng, source, objects, "some")
@@ -203,10 +201,20 @@ def test_scores_are_those_of_the_tangent_plane(bench: Bench, ra: float, dec: flo
 def test_missing_and_tiny_errors(bench: Bench) -> None:
     """One error in one catalogue is enough for the likelihood; 0.2″ stands in, 0.05″ is least."""
     dec = 10.0 + np.array([0.0, 0.3]) / 3600
-    sources = {"dia_source_id": [1, 2], "ra": [5.0, 5.0], "dec": dec, "ra_err": [np.nan, 1e-9],
-               "dec_err": [np.nan, 1e-9]}
-    objects = {"dia_object_id": [11, 12], "ra": [5.0, 5.0], "dec": dec + 0.1 / 3600,
-               "ra_err": [np.nan, 1e-9], "dec_err": [np.nan, 1e-9]}
+    sources = {
+        "dia_source_id": [1, 2],
+        "ra": [5.0, 5.0],
+        "dec": dec,
+        "ra_err": [np.nan, 1e-9],
+        "dec_err": [np.nan, 1e-9],
+    }
+    objects = {
+        "dia_object_id": [11, 12],
+        "ra": [5.0, 5.0],
+        "dec": dec + 0.1 / 3600,
+        "ra_err": [np.nan, 1e-9],
+        "dec_err": [np.nan, 1e-9],
+    }
     bench.objects(objects)
     bench.sources(sources)
     pairs = bench.pairs(1.0)
@@ -223,8 +231,11 @@ def test_missing_and_tiny_errors(bench: Bench) -> None:
 def test_likelihood_differs_from_nearest_where_it_should(bench: Bench) -> None:
     """A sharp object near, a blurred one a bit farther: two sources, one optimum."""
     sources = {"dia_source_id": [1, 2], "ra": [20.0, 20.0], "dec": 5 + np.array([0.0, 0.5]) / 3600}
-    objects = {"dia_object_id": [11, 12], "ra": [20.0, 20.0],
-               "dec": 5 + np.array([0.3, 1.45]) / 3600}
+    objects = {
+        "dia_object_id": [11, 12],
+        "ra": [20.0, 20.0],
+        "dec": 5 + np.array([0.3, 1.45]) / 3600,
+    }
     # nearest: 2-11 at 0.2″, then 1 has only 11 within 1″ and stays alone; optimum: both
     assert associate(bench, sources, objects, "nearest", 1.0) == {2: 11}
     assert associate(bench, sources, objects, "likelihood", 1.0) == {1: 11, 2: 12}
@@ -262,8 +273,12 @@ def test_order_of_rows_does_not_matter(bench: Bench, rule: str) -> None:
 
 
 def test_retired_objects_take_no_source(bench: Bench) -> None:
-    objects = {"dia_object_id": [11], "ra": [30.0], "dec": [10.0],
-               "validity_end_mjd_tai": [MJD + 1]}
+    objects = {
+        "dia_object_id": [11],
+        "ra": [30.0],
+        "dec": [10.0],
+        "validity_end_mjd_tai": [MJD + 1],
+    }
     sources = {"dia_source_id": [2], "ra": [30.0], "dec": [10.0]}
     assert associate(bench, sources, objects, "nearest", 1.0) == {}
 
@@ -276,7 +291,8 @@ def leaders_by_hand(table: Catalogue) -> dict[int, int]:
     flagged = table.get("centroid_flag", np.zeros(len(table["ra"]), bool))
     order = np.lexsort([table["dia_source_id"], flagged])
     near = brute_pairs(
-        table, {"dia_object_id": table["dia_source_id"], "ra": table["ra"], "dec": table["dec"]},
+        table,
+        {"dia_object_id": table["dia_source_id"], "ra": table["ra"], "dec": table["dec"]},
         0.05,
     )
     leaders: dict[int, int] = {}
@@ -292,28 +308,38 @@ def leaders_by_hand(table: Catalogue) -> dict[int, int]:
 def test_duplicates_follow_a_leader(bench: Bench, seed: int) -> None:
     rng = np.random.default_rng([9, seed])
     n = 60
-    centre = [(0.0, 0.0), (359.99999, -30.0), (10.0, 89.99999), (90.0, -90.0), (45.0, 35.0),
-              (200.0, 60.0)][seed]
+    centre = [
+        (0.0, 0.0),
+        (359.99999, -30.0),
+        (10.0, 89.99999),
+        (90.0, -90.0),
+        (45.0, 35.0),
+        (200.0, 60.0),
+    ][seed]
     east, north = rng.uniform(-0.15, 0.15, (2, n))
     ra, dec = scattered(rng, (centre[0], np.clip(centre[1], -89.9999, 89.9999)), east, north)
-    table = {"dia_source_id": 1 + rng.permutation(n), "ra": ra, "dec": dec,
-             "centroid_flag": rng.random(n) < 0.3}
+    table = {
+        "dia_source_id": 1 + rng.permutation(n),
+        "ra": ra,
+        "dec": dec,
+        "centroid_flag": rng.random(n) < 0.3,
+    }
     expected = leaders_by_hand(table)
     assert 0 < sum(k != v for k, v in expected.items()) < n - 1
     for _ in range(3):
         order = rng.permutation(n)
-        bench.sources({name: values[order] for name, values in table.items()})
-        assert bench.leaders() == expected
-        bench.forget()
+        with bench.trial():
+            bench.sources({name: values[order] for name, values in table.items()})
+            assert bench.leaders() == expected
 
 
 def test_a_chain_of_duplicates_is_cut_where_it_gets_too_long(bench: Bench) -> None:
     dec = 1.2 + np.arange(5) * 0.03 / 3600
     for ids in (np.arange(1, 6), np.array([5, 4, 3, 2, 1])):
         table = {"dia_source_id": ids, "ra": np.full(5, 150.0), "dec": dec}
-        bench.sources(table)
-        by_id = bench.leaders()
-        bench.forget()
+        with bench.trial():
+            bench.sources(table)
+            by_id = bench.leaders()
         assert by_id == leaders_by_hand(table) == {1: 1, 2: 1, 3: 3, 4: 3, 5: 5}
 
 
@@ -334,8 +360,11 @@ def test_followers_go_where_their_leader_goes(bench: Bench) -> None:
     """Also where another object is nearer to the follower."""
     dec = 1.2 + np.array([0.0, 0.04]) / 3600
     sources = {"dia_source_id": [1, 2], "ra": [150.0, 150.0], "dec": dec}
-    objects = {"dia_object_id": [11, 12], "ra": [150.0, 150.0],
-               "dec": 1.2 + np.array([-0.2, 0.2]) / 3600}
+    objects = {
+        "dia_object_id": [11, 12],
+        "ra": [150.0, 150.0],
+        "dec": 1.2 + np.array([-0.2, 0.2]) / 3600,
+    }
     assert associate(bench, sources, objects, "nearest", 1.0) == {1: 11, 2: 11}
 
 
@@ -343,8 +372,13 @@ def test_followers_go_where_their_leader_goes(bench: Bench) -> None:
 
 
 def one(id_: int, north: float, **more: Any) -> Catalogue:
-    return {"dia_source_id": [id_], "ra": [150.0], "dec": [1.2 + north / 3600],
-            "psf_flux": [100.0], "psf_flux_err": [5.0]} | more
+    return {
+        "dia_source_id": [id_],
+        "ra": [150.0],
+        "dec": [1.2 + north / 3600],
+        "psf_flux": [100.0],
+        "psf_flux_err": [5.0],
+    } | more
 
 
 def visit(number: int) -> apdb.Visit:

@@ -22,7 +22,7 @@ from astropy.table import MaskedColumn, Table
 import apdb
 from apdb.cli.main import main
 from apdb.ingest import ingest
-from apdb.ingest_visits import VisitOptions
+from apdb.ingest_said import VisitOptions
 from pipeline.survey import Field, SurveyConfig, simulate
 
 MJD = 61109.1447

@@ -323,3 +323,12 @@ def test_older_or_missing_schema(cluster: Any, dsn: str, plain_connection: Any) 
 def test_server_that_is_not_running(tmp_path: Any) -> None:
     with pytest.raises(apdb.ServerNotRunning, match="apdb server start"):
         apdb.connect(f"host={tmp_path} dbname=apdb")
+
+
+def test_a_writer_without_any_other_right_stores(dsn: str, plain_connection: Any) -> None:
+    with apdb.connect(f"{dsn} user=apdb_writer") as writer:
+        assert writer.store_visit(visit(), sources(1, 150.0, 1.2)).state == "stored"
+        assert writer.store_visit(visit(2, MJD + 1), sources(2, 150.0, 1.2)).dia_object_id.tolist() == [1]
+        with pytest.raises(apdb.VisitConflict):
+            writer.store_visit(visit(), sources(1, 150.0, 1.3))
+    assert plain_connection.execute("select count(*) from apdb.dia_source").fetchone() == (2,)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from apdb.cli import db, server, store
+from apdb.cli import correct, db, demo, query, server, store
 from apdb.cli.context import Settings
 from apdb.errors import ApdbError
 
@@ -19,8 +19,15 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(server.app, name="server")
+app.add_typer(correct.app, name="correct")
 app.add_typer(db.app, name="db")
 app.command()(store.store)
+app.command()(demo.demo)
+app.command()(query.objects)
+app.command("object")(query.object_)
+app.command()(query.visits)
+app.command()(query.sources)
+app.command()(query.status)
 
 
 def _show_version(wanted: bool) -> None:

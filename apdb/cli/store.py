@@ -16,7 +16,8 @@ import apdb
 from apdb.cli.context import print_json, settings
 from apdb.cli.progress import ProgressBar
 from apdb.ingest import IngestSummary, Outcome, ingest
-from apdb.ingest_visits import VisitOptions
+from apdb.ingest_said import VisitOptions
+from apdb.store import Rule
 
 SHOWN = 20
 REASON_LINES = 6
@@ -27,6 +28,13 @@ class AssociationRule(StrEnum):
 
     NEAREST = "nearest"
     LIKELIHOOD = "likelihood"
+
+
+def rule(chosen: AssociationRule | None) -> Rule | None:
+    """Return an association rule as `store_visit` takes it."""
+    if chosen is None:
+        return None
+    return "nearest" if chosen is AssociationRule.NEAREST else "likelihood"
 
 
 def store(
@@ -78,7 +86,7 @@ def store(
             files,
             options=options,
             radius=radius,
-            associate=None if associate is None else associate.value,
+            associate=rule(associate),
             dry_run=dry_run,
             keep_going=keep_going,
             watcher=bar,

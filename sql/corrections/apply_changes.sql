@@ -1,7 +1,8 @@
 -- makes the planned correction: sources, objects with their versions and summaries, and the audit
 --
--- contract: after lock_concerned, in its transaction. Counters and summaries are made anew from the
---   sources. A replacement leaves the register and the counters of solar-system objects to commit_replacement.
+-- contract: after lock_concerned, in its transaction. Counters and summaries are made anew from
+--   the sources. A replacement leaves the register and the counters of solar-system objects to
+--   commit_replacement.
 -- args:
 --   p_kind: reassign, merge, split, withdraw or replace
 --   p_visit: visit, if all of it is concerned: its forced photometry is withdrawn too
@@ -9,7 +10,8 @@
 --   p_reason: why, in words
 --   p_new_object: id of an object to start, or null
 --   p_heir: object that gets the forced photometry of those that are left empty, or null
--- returns: store_seq and time [d], number of sources changed, ids of the objects changed and retired
+-- returns: store_seq and time [d], number of sources changed, ids of the objects changed and
+--   retired
 -- errors: none of its own
 -- locks: row locks on objects, solar-system objects and visits, each in the order of their ids
 -- cost: 10 ms for a few sources; 1.5 s for a visit of 10,000
@@ -72,7 +74,7 @@ begin
 
     perform apdb.move_ss_sources();
     perform apdb.record_correction(
-        store_seq, p_new_object,
+        store_seq,
         jsonb_build_object('changed', changed, 'retired', retired, 'created', array_remove(array[p_new_object], null))
     );
 end

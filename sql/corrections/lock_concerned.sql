@@ -1,9 +1,9 @@
 -- lets one session at a time change the sky around some sources and objects
 --
--- contract: locks the cells of the given sources and objects, of the objects that the sources belong
---   to, of what a visit has stored, and of the staged sources. Whoever held a cell may have moved
---   sources to other objects: it looks again until it holds all that is concerned. Cells found late
---   and out of order are taken only if they are free, so that sessions cannot deadlock.
+-- contract: locks the cells of the given sources and objects, of the objects that the sources
+--   belong to, of what a visit has stored, and of the staged sources. Whoever held a cell may have
+--   moved sources to other objects: it looks again until it holds all that is concerned. Cells
+--   found late and out of order are taken only if they are free, so that sessions cannot deadlock.
 -- args:
 --   p_dia_source_ids: sources, or null
 --   p_dia_object_ids: objects, or null

@@ -1,8 +1,8 @@
 -- keeps ss_source in step with the changed sources
 --
--- contract: the rows of sources that are attributed no more, or otherwise, go; sources attributed by hand
---   get one, with the prediction where the ephemeris has the object within 0.1 deg. Solar-system
---   objects that are unknown get a row. Counters are count_ss_objects' work.
+-- contract: the rows of sources that are attributed no more, or otherwise, go; sources attributed
+--   by hand get one, with the prediction where the ephemeris has the object within 0.1 deg.
+--   Solar-system objects that are unknown get a row. Counters are count_ss_objects' work.
 -- args: none
 -- returns: nothing
 -- errors: none

@@ -1,10 +1,11 @@
 -- makes the session's stage for corrections, and empties it
 --
--- contract: owned by the owner role, so that owner routines can read it. Every correction begins with
---   this; what a store left in stage_source stays, as a replacement needs it.
+-- contract: owned by the owner role, so that owner routines can read it. Every correction begins
+--   with this; what a store left in stage_source stays, as a replacement needs it.
 -- args: none
 -- returns: nothing
--- errors: VA008 in a transaction that is not READ COMMITTED, which would not see what the lock waited for
+-- errors: VA008 in a transaction that is not READ COMMITTED, which would not see what the lock
+--   waited for
 -- locks: none
 -- cost: 15 ms the first time in a session, then a look-up
 create or replace function apdb.open_changes()

@@ -1,17 +1,16 @@
 -- the audit of a correction, the mark in the register, and counters of solar-system objects
 --
--- contract: one row in reassignment for each source changed, with what it belonged to before: from them
---   the state of any earlier store_seq follows. After a replacement the register and the counters are
---   commit_replacement's work.
+-- contract: one row in reassignment for each source changed, with what it belonged to before: from
+--   them the state of any earlier store_seq follows. After a replacement the register and the
+--   counters are commit_replacement's work.
 -- args:
 --   p_store_seq: store_seq of the correction
---   p_new_object: object that the correction started, or null
 --   p_details: what changed
 -- returns: nothing
 -- errors: none
 -- locks: row locks on solar-system objects, then visits, each in the order of their ids
 -- cost: 20 ms for 10,000 sources
-create or replace function apdb.record_correction(p_store_seq bigint, p_new_object bigint, p_details jsonb)
+create or replace function apdb.record_correction(p_store_seq bigint, p_details jsonb)
 returns void
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp

@@ -1,7 +1,8 @@
 -- counts the sources of the touched DIAObjects anew
 --
--- contract: number, first and last time from all sources that are not withdrawn, whenever they were taken;
---   nothing is added to or subtracted from what was counted before. Fills stage_touched.
+-- contract: number, first and last time from all sources that are not withdrawn, whenever they
+--   were taken; nothing is added to or subtracted from what was counted before. Fills
+--   stage_touched.
 -- args: none
 -- returns: nothing
 -- errors: none

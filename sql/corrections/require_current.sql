@@ -4,7 +4,8 @@
 -- args:
 --   p_dia_object_ids: the objects
 -- returns: nothing
--- errors: VA005 when there are no such objects (in DETAIL: the ids); VA008 when one is retired, and since when
+-- errors: VA005 when there are no such objects (in DETAIL: the ids); VA008 when one is retired,
+--   and since when
 -- locks: none
 -- cost: one index look-up an object
 create or replace function apdb.require_current(p_dia_object_ids bigint[])

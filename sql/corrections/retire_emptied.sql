@@ -1,9 +1,9 @@
 -- retires the touched DIAObjects that have no source left
 --
--- contract: the row stays, as the last version that the object had, with the end of its validity; the view
---   hides it and a source that starts an object under its id brings it back. Forced photometry of a
---   merged object is copied to its heir for images where that has none; then all of it is
---   withdrawn. After recount_touched; takes the retired objects out of stage_touched.
+-- contract: the row stays, as the last version that the object had, with the end of its validity;
+--   the view hides it and a source that starts an object under its id brings it back. Forced
+--   photometry of a merged object is copied to its heir for images where that has none; then all
+--   of it is withdrawn. After recount_touched; takes the retired objects out of stage_touched.
 -- args:
 --   p_store_seq: store_seq of the correction
 --   p_now [d]: its knowledge time, MJD TAI
@@ -12,7 +12,9 @@
 -- errors: none
 -- locks: row locks on the objects and on their forced photometry
 -- cost: one index search an object and partition
-create or replace function apdb.retire_emptied(p_store_seq bigint, p_now double precision, p_heir bigint)
+create or replace function apdb.retire_emptied(
+    p_store_seq bigint, p_now double precision, p_heir bigint
+)
 returns bigint[]
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp

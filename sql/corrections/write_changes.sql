@@ -1,7 +1,7 @@
 -- writes the planned changes to dia_source, and withdraws the forced photometry of a whole visit
 --
--- contract: a withdrawn source keeps the ids of its objects, hidden from default reads; the time at which a
---   source went to a solar-system object is set where that changes.
+-- contract: a withdrawn source keeps the ids of its objects, hidden from default reads; the time
+--   at which a source went to a solar-system object is set where that changes.
 -- args:
 --   p_visit: visit whose forced photometry is withdrawn, or null
 --   p_detector: its detector
@@ -10,7 +10,9 @@
 -- errors: none
 -- locks: row locks on the sources
 -- cost: 0.1 ms a source
-create or replace function apdb.write_changes(p_visit bigint, p_detector integer, p_now double precision)
+create or replace function apdb.write_changes(
+    p_visit bigint, p_detector integer, p_now double precision
+)
 returns void
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp

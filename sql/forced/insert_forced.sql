@@ -55,7 +55,8 @@ begin
             time_withdrawn_mjd_tai = null,
             store_seq = excluded.store_seq
         where
-            (d.psf_flux, d.psf_flux_err, d.science_flux, d.science_flux_err)
+            d.time_withdrawn_mjd_tai is not null
+            or (d.psf_flux, d.psf_flux_err, d.science_flux, d.science_flux_err)
             is distinct from (excluded.psf_flux, excluded.psf_flux_err, excluded.science_flux, excluded.science_flux_err);
     get diagnostics v_n = row_count;
     return v_n;

@@ -2,7 +2,8 @@
 --
 -- contract: the superseded row of each object goes to dia_object_version with the end of its validity;
 --   new objects are inserted; retired ones that got a source again live on. Validity is knowledge time,
---   so a late visit cannot make an older version current.
+--   so a late visit cannot make an older version current. What the same step of knowledge wrote before is
+--   no version of its own: it is overwritten.
 -- args:
 --   p_store_seq: store_seq of the visit or correction
 --   p_now [d]: its knowledge time, MJD TAI
@@ -60,7 +61,7 @@ begin
         o.store_seq, coalesce(o.store_seq_end, p_store_seq)
     from pg_temp.stage_touched as t
     inner join apdb_base.dia_object as o on t.dia_object_id = o.dia_object_id
-    where t.exists_already;
+    where t.exists_already and o.store_seq < p_store_seq;
 
     update apdb_base.dia_object as o
     set

@@ -29,77 +29,39 @@ begin
     select min(t.last_mjd_tai) - v_days, max(t.last_mjd_tai) into v_from, v_to
     from pg_temp.stage_touched as t;
 
-    insert into pg_temp.stage_summary (
-        dia_object_id, ra, dec, ra_err, dec_err, ra_dec_cov,
-        u_psf_flux_mean, u_psf_flux_mean_err, u_psf_flux_sigma, u_psf_flux_ndata,
-        u_science_flux_mean, u_science_flux_mean_err,
-        u_psf_flux_min, u_psf_flux_max, u_psf_flux_max_slope, u_psf_flux_err_mean,
-        g_psf_flux_mean, g_psf_flux_mean_err, g_psf_flux_sigma, g_psf_flux_ndata,
-        g_science_flux_mean, g_science_flux_mean_err,
-        g_psf_flux_min, g_psf_flux_max, g_psf_flux_max_slope, g_psf_flux_err_mean,
-        r_psf_flux_mean, r_psf_flux_mean_err, r_psf_flux_sigma, r_psf_flux_ndata,
-        r_science_flux_mean, r_science_flux_mean_err,
-        r_psf_flux_min, r_psf_flux_max, r_psf_flux_max_slope, r_psf_flux_err_mean,
-        i_psf_flux_mean, i_psf_flux_mean_err, i_psf_flux_sigma, i_psf_flux_ndata,
-        i_science_flux_mean, i_science_flux_mean_err,
-        i_psf_flux_min, i_psf_flux_max, i_psf_flux_max_slope, i_psf_flux_err_mean,
-        z_psf_flux_mean, z_psf_flux_mean_err, z_psf_flux_sigma, z_psf_flux_ndata,
-        z_science_flux_mean, z_science_flux_mean_err,
-        z_psf_flux_min, z_psf_flux_max, z_psf_flux_max_slope, z_psf_flux_err_mean,
-        y_psf_flux_mean, y_psf_flux_mean_err, y_psf_flux_sigma, y_psf_flux_ndata,
-        y_science_flux_mean, y_science_flux_mean_err,
-        y_psf_flux_min, y_psf_flux_max, y_psf_flux_max_slope, y_psf_flux_err_mean,
-        first_dia_source_mjd_tai, last_dia_source_mjd_tai, n_dia_sources
-    )
+    -- Points without flux or error keep their place on the sky, but not in the light curve.
     with point as (
         select
-            d.dia_object_id, d.band, d.midpoint_mjd_tai,
-            d.ra, d.dec, d.ra_err, d.dec_err, d.ra_dec_cov,
-            d.psf_flux, d.psf_flux_err, d.science_flux, d.science_flux_err
-        from pg_temp.stage_touched as t
-        inner join apdb_base.dia_source as d
-            on t.dia_object_id = d.dia_object_id
-            and d.midpoint_mjd_tai between t.last_mjd_tai - v_days and t.last_mjd_tai
-        where t.exists_already and d.midpoint_mjd_tai between v_from and v_to and d.time_withdrawn_mjd_tai is null
-        union all
-        select
-            m.dia_object_id, s.band, s.midpoint_mjd_tai,
-            s.ra, s.dec, s.ra_err, s.dec_err, s.ra_dec_cov,
-            s.psf_flux, s.psf_flux_err, s.science_flux, s.science_flux_err
-        from pg_temp.stage_source as s
-        inner join pg_temp.stage_match as m on s.dia_source_id = m.dia_source_id
-        inner join pg_temp.stage_touched as t
-            on m.dia_object_id = t.dia_object_id and s.midpoint_mjd_tai >= t.last_mjd_tai - v_days
-    ),
-
-    -- Points without flux or error keep their place on the sky, but not in the light curve.
-    measured as (
-        select
-            p.dia_object_id, p.band, p.ra_err, p.ra_dec_cov, p.midpoint_mjd_tai,
+            p.dia_object_id, p.dia_source_id, p.band, p.midpoint_mjd_tai, p.ra_err, p.ra_dec_cov,
             case when p.psf_flux_err > 0 then p.psf_flux::double precision end as flux,
             case when p.psf_flux is not null and p.psf_flux_err > 0 then p.psf_flux_err::double precision end as flux_err,
             case when p.science_flux_err > 0 then p.science_flux::double precision end as science_flux,
-            case when p.science_flux is not null and p.science_flux_err > 0 then p.science_flux_err::double precision end
-            as science_flux_err,
+            case
+                when p.science_flux is not null and p.science_flux_err > 0 then p.science_flux_err::double precision
+            end as science_flux_err,
             coalesce(p.ra_err::double precision * p.ra_err, c_missing_var) as ra_var,
             coalesce(p.dec_err::double precision * p.dec_err, c_missing_var) as dec_var,
             radians(p.ra) as lon,
             sin(radians(p.dec)) as z,
             cos(radians(p.dec)) as cos_lat
-        from point as p
+        from apdb.touched_points(v_from, v_to, v_days) as p
     ),
 
     weighted as (
         select
-            m.dia_object_id, m.band, m.ra_err, m.ra_dec_cov, m.flux, m.flux_err, m.science_flux, m.ra_var, m.dec_var, m.z,
-            1.0 / (m.flux_err * m.flux_err) as flux_weight,
-            1.0 / (m.science_flux_err * m.science_flux_err) as science_weight,
-            (m.flux - lag(m.flux) over track) / nullif(m.midpoint_mjd_tai - lag(m.midpoint_mjd_tai) over track, 0.0) as slope,
-            m.cos_lat * cos(m.lon) as x,
-            m.cos_lat * sin(m.lon) as y,
-            1.0 / ((m.ra_var + m.dec_var) * 0.5 + c_floor_var) as weight
-        from measured as m
-        window track as (partition by m.dia_object_id, m.band, m.flux is null order by m.midpoint_mjd_tai)
+            p.*,
+            1.0 / (p.flux_err * p.flux_err) as flux_weight,
+            1.0 / (p.science_flux_err * p.science_flux_err) as science_weight,
+            (p.flux - lag(p.flux) over track)
+            / nullif(p.midpoint_mjd_tai - lag(p.midpoint_mjd_tai) over track, 0.0) as slope,
+            p.cos_lat * cos(p.lon) as x,
+            p.cos_lat * sin(p.lon) as y,
+            1.0 / ((p.ra_var + p.dec_var) * 0.5 + c_floor_var) as weight
+        from point as p
+        window track as (
+            partition by p.dia_object_id, p.band, p.flux is null
+            order by p.midpoint_mjd_tai, p.dia_source_id
+        )
     ),
 
     band as materialized (
@@ -113,7 +75,7 @@ begin
             min(w.flux) as psf_flux_min,
             max(w.flux) as psf_flux_max,
             max(w.slope) as psf_flux_max_slope,
-            avg(w.flux_err) as psf_flux_err_mean,
+            sum(w.flux_err) / count(w.flux_err) as psf_flux_err_mean,
             sum(w.science_flux * w.science_weight) / sum(w.science_weight) as science_flux_mean,
             sqrt(1.0 / sum(w.science_weight)) as science_flux_mean_err,
             sum(w.weight) as weight,
@@ -140,6 +102,28 @@ begin
         group by b.dia_object_id
     )
 
+    insert into pg_temp.stage_summary (
+        dia_object_id, ra, dec, ra_err, dec_err, ra_dec_cov,
+        u_psf_flux_mean, u_psf_flux_mean_err, u_psf_flux_sigma, u_psf_flux_ndata,
+        u_science_flux_mean, u_science_flux_mean_err,
+        u_psf_flux_min, u_psf_flux_max, u_psf_flux_max_slope, u_psf_flux_err_mean,
+        g_psf_flux_mean, g_psf_flux_mean_err, g_psf_flux_sigma, g_psf_flux_ndata,
+        g_science_flux_mean, g_science_flux_mean_err,
+        g_psf_flux_min, g_psf_flux_max, g_psf_flux_max_slope, g_psf_flux_err_mean,
+        r_psf_flux_mean, r_psf_flux_mean_err, r_psf_flux_sigma, r_psf_flux_ndata,
+        r_science_flux_mean, r_science_flux_mean_err,
+        r_psf_flux_min, r_psf_flux_max, r_psf_flux_max_slope, r_psf_flux_err_mean,
+        i_psf_flux_mean, i_psf_flux_mean_err, i_psf_flux_sigma, i_psf_flux_ndata,
+        i_science_flux_mean, i_science_flux_mean_err,
+        i_psf_flux_min, i_psf_flux_max, i_psf_flux_max_slope, i_psf_flux_err_mean,
+        z_psf_flux_mean, z_psf_flux_mean_err, z_psf_flux_sigma, z_psf_flux_ndata,
+        z_science_flux_mean, z_science_flux_mean_err,
+        z_psf_flux_min, z_psf_flux_max, z_psf_flux_max_slope, z_psf_flux_err_mean,
+        y_psf_flux_mean, y_psf_flux_mean_err, y_psf_flux_sigma, y_psf_flux_ndata,
+        y_science_flux_mean, y_science_flux_mean_err,
+        y_psf_flux_min, y_psf_flux_max, y_psf_flux_max_slope, y_psf_flux_err_mean,
+        first_dia_source_mjd_tai, last_dia_source_mjd_tai, n_dia_sources
+    )
     select
         t.dia_object_id,
         case when p.ra < 0.0 then case when p.ra + 360.0 >= 360.0 then 0.0 else p.ra + 360.0 end else p.ra end,

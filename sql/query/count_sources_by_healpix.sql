@@ -8,7 +8,7 @@
 -- returns: pixel and count, in no order
 -- errors: VA001 when the order is not in 0 to 29
 -- locks: none
--- cost: 3 us a row, shared by the parallel workers
+-- cost: 5 us a row, shared by the parallel workers
 create or replace function apdb.count_sources_by_healpix(
     p_order integer,
     p_mjd_from double precision default '-infinity',

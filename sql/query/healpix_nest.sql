@@ -9,7 +9,7 @@
 -- returns: pixel number, 0 to 12 nside^2 - 1
 -- errors: VA001 when the order is not in 0 to 29
 -- locks: none
--- cost: 3 us
+-- cost: 5 us
 create or replace function apdb.healpix_nest(p_order integer, p_ra double precision, p_dec double precision)
 returns bigint
 language plpgsql immutable strict parallel safe

@@ -34,7 +34,7 @@ as $$
     from apdb.dia_source as s
     where
         apdb.check_cone(p_ra, p_dec, p_radius)
-        and @q3c@.q3c_radial_query(s.ra, s.dec, p_ra, p_dec, p_radius)
+        and @q3c@.q3c_join(p_ra, p_dec, s.ra, s.dec, p_radius)
     union all
     select
         true, f.dia_object_id, null, f.visit, f.detector, f.midpoint_mjd_tai, f.band,
@@ -43,5 +43,5 @@ as $$
     inner join apdb.dia_forced_source as f on o.dia_object_id = f.dia_object_id
     where
         apdb.check_cone(p_ra, p_dec, p_radius)
-        and @q3c@.q3c_radial_query(o.ra, o.dec, p_ra, p_dec, p_radius)
+        and @q3c@.q3c_join(p_ra, p_dec, o.ra, o.dec, p_radius)
 $$;

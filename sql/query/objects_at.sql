@@ -34,7 +34,7 @@ begin
     with found as (
         select o.dia_object_id
         from apdb_base.dia_object as o
-        where q3c_radial_query(o.ra, o.dec, p_ra, p_dec, p_radius + 60.0 / 3600.0)
+        where q3c_join(p_ra, p_dec, o.ra, o.dec, p_radius + 60.0 / 3600.0)
         union
         select unnest(array[r.old_dia_object_id, r.new_dia_object_id])
         from apdb_base.reassignment as r

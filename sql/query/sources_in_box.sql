@@ -13,7 +13,7 @@
 -- returns: whole rows, in no order
 -- errors: VA001 when a bound is out of range or NaN, or p_dec_min > p_dec_max
 -- locks: none
--- cost: 3 ms to plan, then 5 us a row of the cone around the box
+-- cost: 1 ms to plan, then 5 us a row of the cone around the box
 create or replace function apdb.sources_in_box(
     p_ra_min double precision,
     p_ra_max double precision,
@@ -35,10 +35,10 @@ as $$
         end
         and case
             when (apdb.cone_around_box(p_ra_min, p_ra_max, p_dec_min, p_dec_max))[3] > 45.0 then true
-            else @q3c@.q3c_radial_query(
-                s.ra, s.dec,
+            else @q3c@.q3c_join(
                 (apdb.cone_around_box(p_ra_min, p_ra_max, p_dec_min, p_dec_max))[1],
                 (apdb.cone_around_box(p_ra_min, p_ra_max, p_dec_min, p_dec_max))[2],
+                s.ra, s.dec,
                 (apdb.cone_around_box(p_ra_min, p_ra_max, p_dec_min, p_dec_max))[3]
             )
         end

@@ -1,13 +1,14 @@
 -- makes a filter of an instrument known as one of the survey's bands
 --
--- contract: the same again changes nothing. Visits that are stored keep the band that they have. The survey's
---   own names, such as g for g, stay as they are.
+-- contract: the same again changes nothing. Visits that are stored keep the band that they have.
+--   The survey's own names, such as g for g, stay as they are.
 -- args:
 --   p_filter: name of the filter as the instrument calls it; case matters
 --   p_band: band of the survey that it stands for
 --   p_description: about the filter, or null to leave what there is
 -- returns: the band that the filter stood for, null when it was unknown
--- errors: VA001 when the name is empty or too long, the band is none of the survey, or the filter is a band itself
+-- errors: VA001 when the name is empty or too long, the band is none of the survey, or the filter
+--   is another band itself
 -- locks: the row of the filter
 -- cost: one row
 create or replace function apdb.add_band(p_filter text, p_band text, p_description text)

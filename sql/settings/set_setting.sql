@@ -1,7 +1,7 @@
 -- changes a setting of this database
 --
--- contract: only settings that exist can be changed, and only to what setting_rules allows. Holds for
---   visits that begin afterwards. Numbers are kept in PostgreSQL's own notation.
+-- contract: only settings that exist can be changed, and only to what setting_rules allows. Holds
+--   for visits that begin afterwards. Numbers are kept in PostgreSQL's own notation.
 -- args:
 --   p_name: name of the setting
 --   p_value: its new value

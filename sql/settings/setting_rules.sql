@@ -1,10 +1,10 @@
 -- which settings there are, and which values each may have
 --
--- contract: the one table of this kind: set_setting checks against it, `apdb db settings` shows it, and a
---   test holds it against the rows that the migrations make.
+-- contract: the one table of this kind: set_setting checks against it, `apdb db settings` shows it,
+--   and a test holds it against the rows that the migrations make.
 -- args: none
--- returns: name, type, lowest and highest value and whether the lowest itself is excluded, or the choices;
---   unit and meaning
+-- returns: name, type, lowest and highest value and whether the lowest itself is excluded, or the
+--   choices; unit and meaning
 -- errors: none
 -- locks: none
 -- cost: nothing

@@ -2,7 +2,7 @@
 --
 -- contract: readers may call it.
 -- args: none
--- returns: name, value, the values allowed in words, unit and meaning; in the order of setting_rules
+-- returns: name, value, the values allowed in words, unit and meaning, ordered as setting_rules
 -- errors: none
 -- locks: none
 -- cost: one small table read

@@ -1,8 +1,8 @@
 -- moves the staged ephemerides into the ephemeris table
 --
--- contract: after open_ephemeris_stage and the copy, in the same transaction. Idempotent: a row of the same
---   object and time is replaced when it says something else, and left alone otherwise. Visits that are stored
---   keep their attributions.
+-- contract: after open_ephemeris_stage and the copy, in the same transaction. Idempotent: a row of
+--   the same object and time is replaced when it says something else, and left alone otherwise.
+--   Visits that are stored keep their attributions.
 -- args: none
 -- returns: number of rows inserted or replaced
 -- errors: none

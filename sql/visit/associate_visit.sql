@@ -55,9 +55,10 @@ begin
         a.dia_object_id,
         o.dia_object_id is not null,
         o.dia_object_id is null or o.validity_end_mjd_tai is not null,
-        coalesce(o.n_dia_sources, 0) + a.n_added,
-        least(o.first_dia_source_mjd_tai, p_mjd),
-        greatest(o.last_dia_source_mjd_tai, p_mjd)
+        -- A retired object keeps its last version, but its sources are gone.
+        case when o.validity_end_mjd_tai is null then coalesce(o.n_dia_sources, 0) else 0 end + a.n_added,
+        least(case when o.validity_end_mjd_tai is null then o.first_dia_source_mjd_tai end, p_mjd),
+        greatest(case when o.validity_end_mjd_tai is null then o.last_dia_source_mjd_tai end, p_mjd)
     from (
         select m.dia_object_id, count(*)::integer as n_added
         from pg_temp.stage_match as m

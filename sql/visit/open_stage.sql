@@ -1,7 +1,7 @@
 -- makes the session's stage tables, once
 --
 -- contract: owned by the owner role, so that owner routines can read them; the caller may only
---   insert. Emptied at every commit. Made anew when an upgrade has changed dia_source.
+--   insert. Emptied at every commit. Made anew after an upgrade.
 -- args: none
 -- returns: nothing
 -- errors: none
@@ -14,18 +14,14 @@ set search_path = apdb, @q3c@, pg_catalog, pg_temp
 set client_min_messages = warning
 as $$
 declare
-    v_source_shape text;
-    v_stage_shape text;
+    v_made_by text;
 begin
-    select string_agg(a.attname || ' ' || a.atttypid::text, ',' order by a.attnum) into v_source_shape
-    from pg_attribute as a
-    where a.attrelid = 'apdb_base.dia_source'::regclass and a.attnum > 0 and not a.attisdropped;
-
+    -- Tables of the same text as the one that made them: an upgrade may have changed them since.
+    select m.value into v_made_by
+    from apdb_base.metadata as m
+    where m.name = 'routines.fingerprint';
     if to_regclass('pg_temp.stage_source') is not null then
-        select string_agg(a.attname || ' ' || a.atttypid::text, ',' order by a.attnum) into v_stage_shape
-        from pg_attribute as a
-        where a.attrelid = 'pg_temp.stage_source'::regclass and a.attnum > 0 and not a.attisdropped;
-        if v_stage_shape = v_source_shape then
+        if obj_description('pg_temp.stage_source'::regclass) is not distinct from v_made_by then
             return;
         end if;
         drop table pg_temp.stage_source, pg_temp.stage_forced, pg_temp.stage_pair, pg_temp.stage_match,
@@ -35,6 +31,7 @@ begin
     -- No NOT NULL here: the constraints of the base tables name what is wrong.
     execute 'create temporary table stage_source on commit delete rows as '
         || 'select * from apdb_base.dia_source with no data';
+    execute format('comment on table pg_temp.stage_source is %L', v_made_by);
     create index stage_source_q3c on pg_temp.stage_source (q3c_ang2ipix(ra, dec));
     execute 'create temporary table stage_forced on commit delete rows as '
         || 'select * from apdb_base.dia_forced_source with no data';

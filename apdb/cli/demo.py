@@ -1,0 +1,131 @@
+"""`apdb demo`: the main job on a simulated night or on real alerts."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import apdb
+from apdb import demo as job
+from apdb import migrate
+from apdb.cli.context import print_json, settings
+from apdb.cli.progress import ProgressBar
+from apdb.cli.store import AssociationRule, rule
+from apdb.demo_material import SEED, replayed, simulated
+
+LISTED = 5
+QUERY = "select ra, dec, n_dia_sources from apdb.dia_object order by n_dia_sources desc limit 5"
+
+
+def demo(
+    context: typer.Context,
+    alerts: Annotated[
+        Path | None,
+        typer.Option(help="Replay the sources of these LSST alert packets (Avro) instead."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated night.")] = SEED,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Store only the first visits, this many.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("apdb-demo"),
+    keep: Annotated[
+        bool,
+        typer.Option("--keep/--fresh", help="Keep what an earlier demo stored, or start anew."),
+    ] = False,
+    radius: Annotated[
+        float | None, typer.Option(help="Association radius [arcsec]. Default: the database's.")
+    ] = None,
+    associate: Annotated[
+        AssociationRule | None, typer.Option(help="Association rule. Default: the database's.")
+    ] = None,
+) -> None:
+    """Store a simulated night, or replay real alerts, and compare the objects with the truth.
+
+    Starts the private PostgreSQL if need be and uses the database apdb_demo there, which it makes
+    anew each time. With --dsn or APDB_DSN it uses that database, which must be empty (or --keep),
+    and removes nothing.
+    """
+    say = Console(stderr=True, highlight=False)
+    say.print("preparing the database")
+    dsn = settings(context).dsn
+    if dsn is None:
+        dsn = job.private_database(keep=keep)
+    else:
+        migrate.upgrade(dsn)
+    with apdb.connect(dsn) as db:
+        if settings(context).dsn is not None and not keep:
+            job.check_empty(db)
+        say.print(f"reading {alerts}" if alerts else "simulating a night")
+        material = (replayed(alerts) if alerts else simulated(seed)).first(limit)
+        say.print(f"storing {material.n_visits} visits of {material.name}")
+        with ProgressBar() as bar:
+            report = job.run(db, material, radius=radius, associate=rule(associate), watcher=bar)
+        say.print(f"drawing into {out}")
+        job.draw(db, report, out)
+    if settings(context).json:
+        print_json(dataclasses.asdict(report))
+        return
+    _print(report)
+    _print_next(context, report)
+
+
+def _print(report: job.DemoReport) -> None:
+    truth = report.truth
+    whole = f"{truth.n_whole:,} of {truth.n_recurring:,} that recur are whole"
+    facts = {
+        "stored": f"{report.name}, in {report.seconds:.1f} s",
+        "visits": f"{report.n_visits:,}",
+        "sources": f"{report.n_sources:,}, of which {report.n_unassociated:,} without any object",
+        "objects": f"{report.n_objects:,}, {report.n_recurring:,} of them with several sources",
+        "truth": f"{truth.n_true_objects:,} objects; {whole} ({100 * truth.unsplit_fraction:.2f}%)",
+        "splits": _listing(len(truth.splits), "true object", truth.splits),
+        "merges": _listing(len(truth.merges), "our object", truth.merges),
+    }
+    if report.n_known_moving:
+        attributed = f"{report.n_attributed:,} of {report.n_known_moving:,}"
+        facts["asteroids"] = f"{attributed} sources of known ones attributed to them"
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, fact in facts.items():
+        table.add_row(name, fact)
+    console = Console(highlight=False)
+    console.print()
+    console.print(table)
+    console.print()
+    steps = Table("milliseconds a visit", "median", box=None, pad_edge=False)
+    steps.columns[1].justify = "right"
+    for step, milliseconds in report.timings.items():
+        steps.add_row(step, f"{milliseconds:.1f}")
+    console.print(steps)
+    console.print(f"98% of the visits took at most {report.slowest_98:.0f} ms")
+
+
+def _listing(n: int, word: str, found: object) -> str:
+    """Return a number and the first few identifiers."""
+    keys = list(found) if isinstance(found, dict) else []
+    shown = ", ".join(map(str, keys[:LISTED])) + (", …" if len(keys) > LISTED else "")
+    return f"{n:,}" + (f" ({word} {shown})" if keys else "")
+
+
+def _print_next(context: typer.Context, report: job.DemoReport) -> None:
+    program = "apdb" if shutil.which("apdb") else sys.argv[0]
+    root = context.find_root()
+    known = set(getattr(root.command, "commands", {}))
+    lines = [f"export APDB_DSN={shlex.quote(report.dsn)}"]
+    if "status" in known:
+        lines.append(f"{program} status")
+    if "object" in known and report.example:
+        lines.append(f"{program} object {report.example} --plot object.png")
+    lines.append(f"{program} server psql -c {shlex.quote(QUERY)}")
+    typer.echo("\nfigures: " + ", ".join(map(str, report.figures)))
+    typer.echo(f"database: {report.dsn}")
+    typer.echo("next, for example:")
+    for line in lines:
+        typer.echo(f"  {line}")

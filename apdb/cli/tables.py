@@ -1,0 +1,166 @@
+"""Tables on the terminal, as JSON, and in files."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.table import Table
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from apdb.errors import InvalidInput
+
+FORMATS = {
+    ".ecsv": "ascii.ecsv",
+    ".fits": "fits",
+    ".parquet": "parquet",
+    ".csv": "ascii.csv",
+}
+_LEAST_WIDTH = 100
+
+
+def show_table(table: Table, columns: Sequence[str], title: str) -> None:
+    """Print some columns of a Table, with their units.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        The rows.
+    columns : sequence of str
+        Columns to print, where the table has them.
+    title : str
+        Above it.
+    """
+    names = [name for name in columns if name in table.colnames]
+    heads = [f"{name}\n[{table[name].unit}]" if table[name].unit else name for name in names]
+    show_rows(heads, zip(*(map(_cell, _plain(table[name])) for name in names), strict=True), title)
+
+
+def show_rows(heads: Sequence[str], rows: Iterable[Sequence[object]], title: str) -> None:
+    """Print rows of texts under a title.
+
+    Parameters
+    ----------
+    heads : sequence of str
+        Names of the columns.
+    rows : iterable of sequence
+        Values; None prints as a dash.
+    title : str
+        Above it.
+    """
+    console = Console(soft_wrap=False)
+    if not console.is_terminal:
+        # What is piped to a file or a pager is not cut at 80 columns.
+        console = Console(width=max(_LEAST_WIDTH, 30 * len(heads)))
+    drawn = RichTable(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for head in heads:
+        drawn.add_column(head, justify="right", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(_cell(value) for value in row))
+    console.print(drawn)
+
+
+def table_json(table: Table) -> list[dict[str, Any]]:
+    """Return a Table as JSON values.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        The rows.
+
+    Returns
+    -------
+    list of dict
+        One a row.  Ids are strings, as JSON numbers lose digits above 2**53; what is missing or
+        NaN is null.
+    """
+    columns = {name: [_json(name, v) for v in _plain(table[name])] for name in table.colnames}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def ids_as_strings(value: Any) -> Any:
+    """Return nested mappings and lists with ids as strings, NaN as null and dates as text.
+
+    Parameters
+    ----------
+    value : object
+        What `dataclasses.asdict` makes.
+
+    Returns
+    -------
+    object
+        The same for JSON.
+    """
+    if isinstance(value, dict):
+        return {name: ids_as_strings(_json(name, v)) for name, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [ids_as_strings(v) for v in value]
+    return value
+
+
+def check_out(path: Path | None, overwrite: bool) -> None:
+    """Make sure that a file can be written, before the query is run.
+
+    Parameters
+    ----------
+    path : pathlib.Path or None
+        Where; None writes nothing.
+    overwrite : bool
+        Whether it may exist.
+
+    Raises
+    ------
+    InvalidInput
+        Its suffix is no known format, or it exists.
+    """
+    if path is None:
+        return
+    if path.suffix.lower() not in FORMATS:
+        raise InvalidInput(f"cannot write {path}: give a name that ends in {', '.join(FORMATS)}")
+    if path.exists() and not overwrite:
+        raise InvalidInput(f"{path} exists: give another name, or --overwrite")
+
+
+def write_table(table: Table, path: Path) -> None:
+    """Write a Table to a file in the format of its suffix, with units where the format has them.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        The rows.
+    path : pathlib.Path
+        Where; folders that are missing are made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.write(path, format=FORMATS[path.suffix.lower()], overwrite=True)
+
+
+def _plain(column: Any) -> list[Any]:
+    """Return Python values; float32 as the shortest decimal that is it."""
+    if column.dtype == np.float32:
+        decimals = np.ma.asarray(column).filled(np.nan).astype(str).astype(float)
+        column = np.ma.array(decimals, mask=np.ma.getmaskarray(column))
+    values: list[Any] = column.tolist()
+    return values
+
+
+def _json(name: str, value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, int) and not isinstance(value, bool) and name.endswith("_id"):
+        return str(value)
+    return value
+
+
+def _cell(value: object) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    return f"{value:.10g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,184 @@
+"""One call of store_visit on its way, its report, and how its routines are called."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString, cast
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from apdb.digest import content_digest
+from apdb.errors import VisitConflict
+from apdb.records import dia_source_batch
+from apdb.visit import Visit
+
+
+@dataclass(frozen=True)
+class StoreReport:
+    """What became of a visit; arrays are in the order of the input.
+
+    Attributes
+    ----------
+    visit, detector : int
+        Which visit.
+    dia_source_id : ndarray of int64, shape (n,)
+        Ids as given.
+    dia_object_id, ss_object_id : ndarray of int64, shape (n,)
+        Object that each source belongs to; 0 for none.
+    is_new : ndarray of bool, shape (n,)
+        True if this visit started the source's DIAObject.
+    state : str
+        ``stored``, ``repeated`` (it was stored before, with the same content) or ``dry_run``.
+    corrected : bool
+        True if a correction has touched the visit since it was stored.
+    store_seq : int
+        Place of the visit in the order of knowledge; 0 for a dry run.
+    time_processed_mjd_tai : float
+        When it was stored, MJD TAI [d]; NaN for a dry run.
+    n_dia_forced_sources : int
+        Rows of forced photometry stored with it.
+    ephemerides_missing : bool
+        True if no ephemeris was near, so that nothing could be attributed to known objects.
+    timings : dict of str to float
+        Milliseconds per step, in order, as first stored; ``total`` is of this call.
+    """
+
+    visit: int
+    detector: int
+    dia_source_id: NDArray[np.int64]
+    dia_object_id: NDArray[np.int64]
+    ss_object_id: NDArray[np.int64]
+    is_new: NDArray[np.bool_]
+    state: str
+    corrected: bool
+    store_seq: int
+    time_processed_mjd_tai: float
+    n_dia_forced_sources: int
+    ephemerides_missing: bool
+    timings: dict[str, float]
+
+    @property
+    def n_new_dia_objects(self) -> int:
+        """Number of DIAObjects that the visit started."""
+        return len(np.unique(self.dia_object_id[self.is_new]))
+
+    @property
+    def n_unassociated(self) -> int:
+        """Number of sources without any object."""
+        return int(np.sum((self.dia_object_id == 0) & (self.ss_object_id == 0)))
+
+
+class Job:
+    """One call of store_visit on its way: the input, what the database said, and a clock."""
+
+    def __init__(self, visit: Visit, sources: object, forced: Any, dry_run: bool) -> None:
+        self.started = self.since = time.perf_counter()
+        self.visit = visit
+        self.forced = forced
+        self.dry_run = dry_run
+        self.timings: dict[str, float] = {}
+        self.batch = dia_source_batch(sources, visit)
+        self.digest = content_digest(visit, self.batch)
+        self.attempt_id: int | None = None
+        self.band = ""
+        self.rule = ""
+        self.radius = 0.0
+        self.site_longitude = 0.0
+        self.tick("validate")
+
+    def is_stored(
+        self,
+        connection: psycopg.Connection[Any],  # noqa: ARG002
+        row: Mapping[str, Any] | None,
+    ) -> bool:
+        """Tell whether the register's row is that of this content; VisitConflict for another."""
+        if row is None:
+            return False
+        if row["digest"] != self.digest:
+            raise VisitConflict(
+                f"Visit {self.visit.visit} detector {self.visit.detector} is stored already with "
+                f"other content (store_seq {row['store_seq']}). Nothing was changed; call "
+                "`replace` if this content is right."
+            )
+        return True
+
+    def lock(self, connection: psycopg.Connection[Any]) -> None:
+        """Lock the sky around the staged sources."""
+        connection.execute("select apdb.lock_sky(%s)", (self.radius,))
+
+    def commit(
+        self, connection: psycopg.Connection[Any], values: Sequence[object]
+    ) -> dict[str, Any]:
+        """Write the associated visit; return its report."""
+        return call(connection, "commit_visit", values)
+
+    def tick(self, step: str) -> None:
+        """Note the time since the last tick as that of a step [ms]."""
+        now = time.perf_counter()
+        self.timings[step] = round((now - self.since) * 1000.0, 3)
+        self.since = now
+
+    def report(self, row: Mapping[str, Any], state: str) -> StoreReport:
+        """Return the report; `row` has the ids in the order of dia_source_id."""
+        ids = np.asarray(self.batch.columns["dia_source_id"], np.int64)
+        order = np.argsort(ids, kind="stable")
+        by_input = np.empty(len(ids), np.intp)
+        by_input[order] = np.arange(len(ids))
+        timings = dict(row.get("timings") or {})
+        timings["total"] = round((time.perf_counter() - self.started) * 1000.0, 3)
+        return StoreReport(
+            visit=self.visit.visit,
+            detector=self.visit.detector,
+            dia_source_id=ids,
+            dia_object_id=np.array(row["dia_object_ids"], np.int64)[by_input],
+            ss_object_id=np.array(row["ss_object_ids"], np.int64)[by_input],
+            is_new=np.array(row["is_new"], bool)[by_input],
+            state=state,
+            corrected=row.get("corrected_store_seq") is not None,
+            store_seq=row.get("store_seq", 0),
+            time_processed_mjd_tai=row.get("mjd_tai", np.nan),
+            n_dia_forced_sources=row.get("n_dia_forced_sources") or 0,
+            ephemerides_missing=bool(row.get("ephemerides_missing")),
+            timings=timings,
+        )
+
+
+def first_row(
+    connection: psycopg.Connection[Any], query: LiteralString | sql.Composed, values: object
+) -> dict[str, Any] | None:
+    """Return the first row of a query by column name, in binary; None if there is none."""
+    with connection.cursor(row_factory=dict_row, binary=True) as cursor:
+        return cursor.execute(query, cast(Any, values)).fetchone()
+
+
+def call(
+    connection: psycopg.Connection[Any], routine: str, values: Sequence[object]
+) -> dict[str, Any]:
+    """Call a routine that returns one row.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In the transaction to call it in.
+    routine : str
+        Its name, without schema.
+    values : sequence
+        Its arguments, in order.
+
+    Returns
+    -------
+    dict of str to object
+        The row.
+    """
+    query = sql.SQL("select * from apdb.{}({})").format(
+        sql.Identifier(routine), sql.SQL(", ").join([sql.Placeholder()] * len(values))
+    )
+    row = first_row(connection, query, values)
+    assert row is not None
+    return row

@@ -1,0 +1,136 @@
+"""The demonstration from end to end, small."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+from matplotlib.image import imread
+
+import apdb
+from apdb import demo
+from apdb.cli.main import main
+from apdb.cluster import Cluster
+from apdb.demo_material import replayed, simulated
+from pipeline.survey import Field, SurveyConfig
+
+SMALL = SurveyConfig(
+    seed=3,
+    fields=(Field("RA 0", 0.0, -7.5, crowded_pairs=0), Field("pole", 30.0, 90.0, crowded_pairs=0)),
+    n_visits=12,
+    n_detectors=1,
+    objects_per_detector=60,
+    noise_per_detector=5.0,
+    movers_per_field=8,
+)
+
+
+def run_command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["apdb", *arguments])
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as end:
+        main()
+    return int(end.value.code or 0)
+
+
+def test_small_night(db: apdb.Apdb, tmp_path: Path) -> None:
+    material = simulated(config=SMALL)
+    assert material.n_visits == 12
+    report = demo.run(db, material)
+    with db.reading() as connection:
+        counts = connection.execute(
+            "select (select count(*) from apdb.visit), (select count(*) from apdb.dia_source), "
+            "(select count(*) from apdb.dia_object), "
+            "(select count(*) from apdb.dia_source as s where coalesce(s.ss_object_id, 0) <> 0), "
+            "(select count(distinct ss_object_id) from apdb.ephemeris)"
+        ).fetchone()
+    assert counts[:3] == (12, report.n_sources, report.n_objects)
+    assert counts[3] >= report.n_attributed == report.n_known_moving > 0
+    assert counts[4] == 2 * 6  # three quarters of eight in each field are known
+    assert report.truth.n_recurring > 50
+    assert report.truth.unsplit_fraction == 1.0
+    assert report.truth.merges == {}
+    steps = list(report.timings)
+    assert steps[:3] == ["validate", "begin", "copy"]
+    assert steps[-2:] == ["commit and the rest", "total"]
+    parts = sum(report.timings[step] for step in steps[:-1])
+    assert parts == pytest.approx(report.timings["total"], rel=0.3)
+
+    demo.draw(db, report, tmp_path / "new" / "folder")
+    assert [path.name for path in report.figures] == ["sky.png", "light_curves.png"]
+    for path in report.figures:
+        pixels = imread(path)[..., :3]
+        assert pixels.shape[1] > 1000
+        assert pixels.std() > 0.05  # not a blank page
+
+    again = demo.run(db, simulated(config=SMALL))
+    assert (again.n_objects, again.n_sources) == (report.n_objects, report.n_sources)
+    assert again.truth.n_whole == report.truth.n_whole
+
+
+def test_command_on_a_database_of_its_own(
+    dsn: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("APDB_DSN", dsn)
+    options = ["demo", "--seed", "5", "--limit", "4", "--out", str(tmp_path / "figures")]
+    assert run_command(monkeypatch, *options) == 0
+    out = capsys.readouterr().out
+    assert "a simulated night, seed 5" in out
+    for word in ("visits", "sources", "objects", "splits", "merges", "total", dsn, "psql -c"):
+        assert word in out
+    assert (tmp_path / "figures" / "sky.png").stat().st_size > 10_000
+
+    # a second one must not mix with what somebody may want to keep
+    assert run_command(monkeypatch, *options) == 2
+    assert "holds visits already" in capsys.readouterr().err
+    assert run_command(monkeypatch, "--json", *options, "--keep") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["n_visits"] == 4
+
+
+def test_own_database_is_made_anew_unless_kept(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "Cluster", lambda: cluster)
+    monkeypatch.setattr(demo, "DATABASE", "apdb_demo_test")
+    visit = apdb.Visit(1, 1, "g", 61109.1, 30.0, ra=150.0, dec=2.0, radius=0.2)
+
+    def n_visits(*, keep: bool) -> int:
+        dsn = demo.private_database(keep=keep)
+        with psycopg.connect(dsn) as connection:
+            return connection.execute("select count(*) from apdb.visit").fetchone()[0]
+
+    try:
+        with apdb.connect(demo.private_database()) as db:
+            db.store_visit(visit, None)
+        assert n_visits(keep=True) == 1
+        assert n_visits(keep=False) == 0
+    finally:
+        with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as connection:
+            connection.execute("drop database if exists apdb_demo_test with (force)")
+
+
+def test_files_that_are_no_alerts(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = str(tmp_path / "absent.avro")
+    assert run_command(monkeypatch, "--dsn", dsn, "demo", "--alerts", absent) == 2
+    assert "No such file" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_replay_of_real_alerts(db: apdb.Apdb, test_data: Path, tmp_path: Path) -> None:
+    material = replayed(test_data / "rubin" / "alerts.avro")
+    assert material.n_visits == 30_091  # said by the README of the data
+    report = demo.run(db, material.first(400), radius=1.5)
+    assert report.n_visits == 400
+    assert report.truth.splits == {}
+    assert report.truth.merges == {}
+    demo.draw(db, report, tmp_path)
+    assert len(report.figures) == 2
