@@ -8,6 +8,7 @@ from typing import Any
 from apdb.corrections import Corrections
 from apdb.ephemeris import Ephemerides
 from apdb.expectations import Expectations
+from apdb.forced import ForcedPhotometry
 from apdb.queries import Queries
 from apdb.settings import Settings
 from apdb.status import Monitoring
@@ -50,7 +51,7 @@ def connect(
     return Apdb(dsn or default_dsn(), busy_timeout=busy_timeout, max_connections=max_connections)
 
 
-class Apdb(Corrections, Ephemerides, Expectations, Monitoring, Queries, Settings):
+class Apdb(Corrections, Ephemerides, Expectations, ForcedPhotometry, Monitoring, Queries, Settings):
     """An alert production database; made by `connect`, safe to share between threads."""
 
     def store_visit(

@@ -61,7 +61,9 @@ def table_drift(connection: psycopg.Connection[Any]) -> list[str]:
             found += _column_drift(table, live[name])
             found += _name_drift(table, names.get(name, set()))
     known = wanted.keys() | {"alembic_version"}
-    found += [f"table {name} is in the database, but not in the catalogue" for name in live.keys() - known]
+    found += [
+        f"table {name} is in the database, but not in the catalogue" for name in live.keys() - known
+    ]
     return found
 
 
@@ -78,7 +80,9 @@ def _column_drift(table: Table, live: dict[str, tuple[str, bool, str | None]]) -
             state = "not null" if not_null else "nullable"
             found.append(f"column {table.name}.{column.name} is {state}, against the catalogue")
         if comment != column.comment:
-            found.append(f"column {table.name}.{column.name} has another comment than the catalogue")
+            found.append(
+                f"column {table.name}.{column.name} has another comment than the catalogue"
+            )
     extra = live.keys() - {column.name for column in table.columns}
     found += [f"column {table.name}.{name} is not in the catalogue" for name in sorted(extra)]
     return found
@@ -88,4 +92,6 @@ def _name_drift(table: Table, live: set[str]) -> list[str]:
     keys = [key for key in table.foreign_keys if not key.by_statement]
     groups = (table.checks, table.uniques, keys, table.indexes)
     wanted = {item.name for group in groups for item in group}
-    return [f"constraint or index {name} of {table.name} is missing" for name in sorted(wanted - live)]
+    return [
+        f"constraint or index {name} of {table.name} is missing" for name in sorted(wanted - live)
+    ]

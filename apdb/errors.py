@@ -11,7 +11,13 @@ from typing import ClassVar
 
 
 class ApdbError(Exception):
-    """Something went wrong in apdb."""
+    """Something went wrong in apdb.
+
+    Parameters
+    ----------
+    message : str, optional
+        What went wrong; default is the first line of the class's docstring.
+    """
 
     sqlstate: ClassVar[str | None] = None
     remedy: ClassVar[str] = "Read the message; `apdb status` shows the state of the database."
@@ -51,7 +57,15 @@ class Problem:
 
 
 class InvalidInput(ApdbError):
-    """The input is not valid; nothing was stored."""
+    """The input is not valid; nothing was stored.
+
+    Parameters
+    ----------
+    message : str, optional
+        What is wrong; default lists the problems.
+    problems : sequence of Problem, optional
+        Everything that is wrong; `total` may be larger where only the first are kept.
+    """
 
     sqlstate = "VA001"
     remedy = "Correct the rows and columns named; nothing was stored, so store the visit again."
@@ -73,7 +87,9 @@ class VisitConflict(ApdbError):
     """Another content is stored under this (visit, detector)."""
 
     sqlstate = "VA002"
-    remedy = "If the new content is the right one, call `replace`; otherwise check the visit number."
+    remedy = (
+        "If the new content is the right one, call `replace`; otherwise check the visit number."
+    )
     exit_code = 3
 
 
@@ -149,7 +165,9 @@ class OutOfSpace(ApdbError):
     """The database server has no disk space left; nothing was stored."""
 
     sqlstate = "53100"
-    remedy = "Free disk space on the server (`apdb status` shows sizes), then store the visit again."
+    remedy = (
+        "Free disk space on the server (`apdb status` shows sizes), then store the visit again."
+    )
     exit_code = 12
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any, cast
 
 import psycopg
 import sqlalchemy as sa
@@ -150,6 +150,11 @@ def check(dsn: str) -> list[str]:
 def verify(connection: psycopg.Connection[Any]) -> None:
     """Make sure that code and database agree.
 
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        To the database.
+
     Raises
     ------
     SchemaMismatch
@@ -164,8 +169,8 @@ def verify(connection: psycopg.Connection[Any]) -> None:
         raise SchemaMismatch(_newer(state.database_revision))
     if state.pending:
         raise SchemaMismatch(
-            f"The database is at revision {state.database_revision}, this code (apdb {__version__}) "
-            f"needs {state.code_revision}: run `apdb db upgrade`."
+            f"The database is at revision {state.database_revision}, this code (apdb "
+            f"{__version__}) needs {state.code_revision}: run `apdb db upgrade`."
         )
     raise SchemaMismatch(
         f"The routines in the database are not those of this code (apdb {__version__}): run "
@@ -212,17 +217,15 @@ def _prepare(connection: psycopg.Connection[Any]) -> None:
     rows = connection.execute("select extname from pg_extension").fetchall()
     for extension in sorted({"q3c", "btree_gist"} - {name for (name,) in rows}):
         try:
-            connection.execute(cast(LiteralString, f"create extension {extension}"))
+            connection.execute(f"create extension {extension}")
         except psycopg.Error as error:
             package = "postgresql-q3c" if extension == "q3c" else "postgresql-contrib"
             raise ServerError(
-                f"The server cannot create the extension {extension}: {error.diag.message_primary}. "
-                f"Install {package} on it, and let a superuser run `create extension {extension}` "
-                "once in this database."
+                f"The server cannot create the extension {extension}: "
+                f"{error.diag.message_primary}. Install {package} on it, and let a superuser run "
+                f"`create extension {extension}` once in this database."
             ) from error
-    connection.execute(
-        cast(LiteralString, (migrations_folder() / "roles.sql").read_text(encoding="utf-8"))
-    )
+    connection.execute((migrations_folder() / "roles.sql").read_text(encoding="utf-8"))
     connection.execute("set local role apdb_owner")
     connection.execute("create schema if not exists apdb_base")
     connection.execute("create schema if not exists apdb")
@@ -266,8 +269,8 @@ def _revision(connection: psycopg.Connection[Any]) -> str | None:
 
 def _newer(revision: str) -> str:
     return (
-        f"The database is at revision {revision}, which this code (apdb {__version__}) does not know: "
-        "it was upgraded by newer code. Install that version."
+        f"The database is at revision {revision}, which this code (apdb {__version__}) does not "
+        "know: it was upgraded by newer code. Install that version."
     )
 
 
@@ -297,5 +300,3 @@ def _write_metadata(connection: psycopg.Connection[Any], revision: str | None) -
 
 def _mjd(year: int, month: int) -> float:
     return float((date(year, month, 1) - date(1858, 11, 17)).days)
-
-

@@ -26,13 +26,13 @@ from apdb.query_call import (
     Mjd,
     chosen_columns,
     cone,
-    find_q3c,
     invalid,
     span,
     whole,
 )
 from apdb.query_sky import SkyQueries
 from apdb.session import READ_TIMEOUT
+from apdb.tables_out import fetch_table
 
 MAX_MAP_ORDER = 11
 """Largest HEALPix order of a map: 50 million pixels, 400 MB."""
@@ -288,7 +288,7 @@ class Queries(SkyQueries):
         mjd_from, mjd_to : float or Time, optional
             Span of midpoints [d] of the sources, the end not in it.
         timeout : float, optional
-            Longest time it may take [s]: about 5 s for a million rows and core.
+            Longest time it may take [s]: about 2 s for a million rows.
 
         Returns
         -------
@@ -300,26 +300,26 @@ class Queries(SkyQueries):
         InvalidInput
             The order is out of range, or `of` another word.
         """
-        depth = cast(int, whole("order", order, 0, MAX_MAP_ORDER))
-        values: tuple[object, ...] = (depth,)
-        if of == "sources":
-            values += span(mjd_from, mjd_to)
-        elif of != "objects":
-            raise invalid([Problem(None, "of", show(of), "must be objects or sources")])
-        query = sql.SQL("select pixel, n from {}({})").format(
-            sql.Identifier("apdb", f"count_{of}_by_healpix"),
-            sql.SQL(", ").join([sql.Placeholder()] * len(values)),
-        )
-        with self.reading(timeout) as connection, connection.cursor(binary=True) as cursor:
-            find_q3c(connection)
-            found: list[Any] = cursor.execute(query, values).fetchall()
-        pixels, counts = np.array(found, np.int64).reshape(-1, 2).T
-        if not nest:
-            import healpy
+        import healpy
 
-            pixels = healpy.nest2ring(2**depth, pixels)
-        counted = np.zeros(12 * 4**depth, np.int64)
-        counted[pixels] = counts
+        nside = 2 ** cast(int, whole("order", order, 0, MAX_MAP_ORDER))
+        tables = {"objects": "dia_object", "sources": "dia_source"}
+        if of not in tables:
+            raise invalid([Problem(None, "of", show(of), "must be objects or sources")])
+        query = sql.SQL("select t.ra, t.dec from {} as t").format(
+            sql.Identifier("apdb", tables[of])
+        )
+        values: tuple[object, ...] = ()
+        if of == "sources":
+            values = span(mjd_from, mjd_to)
+            query += sql.SQL(" where t.midpoint_mjd_tai >= %s and t.midpoint_mjd_tai < %s")
+        # healpy takes 0.1 us a position, apdb.healpix_nest 5 to 10.
+        with self.reading(timeout) as connection:
+            found = fetch_table(
+                connection, query, values, chosen_columns(tables[of], ["ra", "dec"])
+            )
+        pixels = healpy.ang2pix(nside, found["ra"].data, found["dec"].data, lonlat=True, nest=nest)
+        counted: NDArray[np.int64] = np.bincount(pixels, minlength=12 * nside**2)
         return counted
 
 

@@ -1,7 +1,7 @@
 """The SQL routines: files, headers, and installation as checksummed repeatables.
 
-Alembic revisions hold tables; routines are *current state*: one file each under ``sql/``, installed at
-the end of every upgrade, in its transaction.  A ledger table remembers what was installed.
+Alembic revisions hold tables; routines are *current state*: one file each under ``sql/``, installed
+at the end of every upgrade, in its transaction.  A ledger table remembers what was installed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 
@@ -23,7 +23,7 @@ READER_ROUTINES = frozenset({"setting", "settings", "mjd_tai", "sky_cells"})
 
 _CREATE = re.compile(r"^create or replace (function|procedure) apdb\.(\w+)\(", re.MULTILINE)
 _SECTION = re.compile(r"^(contract|args|returns|errors|locks|cost): ?(.*)$")
-_TRIGGERS: LiteralString = """
+_TRIGGERS = """
 select quote_ident(t.tgname), t.tgrelid::regclass::text
 from pg_trigger as t
 where t.tgname ~ ('^' || %(name)s || '_(insert|update|delete)$') and t.tgparentid = 0
@@ -124,9 +124,9 @@ def parse(path: Path) -> Routine:
         section = _SECTION.match(line)
         if section:
             current = sections.setdefault(section.group(1), [])
-            line = section.group(2)
-        if line.strip():
-            current.append(line)
+        text_of_line = section.group(2) if section else line
+        if text_of_line.strip():
+            current.append(text_of_line)
     return Routine(
         name=path.stem,
         kind=created.group(1),
@@ -188,6 +188,9 @@ def install(connection: psycopg.Connection[Any]) -> list[str]:
     for (kind, name), text in _generated().items():
         # Triggers come after the routines that they call.
         if kind == "view" and ledger.get((kind, name)) != _sha256(text):
+            for routine_name in _returning(connection, name):
+                _drop(connection, "function", routine_name)
+                ledger.pop(("function", routine_name), None)
             _install_generated(connection, kind, name, text)
             changed.append(name)
     for routine in routines():
@@ -203,6 +206,11 @@ def install(connection: psycopg.Connection[Any]) -> list[str]:
 
 def drift(connection: psycopg.Connection[Any]) -> list[str]:
     """Compare files, ledger and live catalogue.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        To the database to look at.
 
     Returns
     -------
@@ -256,8 +264,20 @@ def _install_generated(
 ) -> None:
     if kind == "view":
         _drop(connection, kind, name)
-    connection.execute(cast(LiteralString, text))
+    connection.execute(text)
     _record(connection, kind, name, "catalogue.yaml", _sha256(text))
+
+
+def _returning(connection: psycopg.Connection[Any], view: str) -> list[str]:
+    """Return the routines whose result has the row type of a view, and so depend on it."""
+    rows = connection.execute(
+        "select p.proname from pg_proc as p "
+        "join pg_type as t on p.prorettype = t.oid "
+        "join pg_class as c on t.typrelid = c.oid "
+        "where c.relnamespace = 'apdb'::regnamespace and c.relname = %s",
+        (view,),
+    )
+    return [name for (name,) in rows.fetchall()]
 
 
 def _install_routine(connection: psycopg.Connection[Any], routine: Routine, q3c: str) -> None:
@@ -265,7 +285,7 @@ def _install_routine(connection: psycopg.Connection[Any], routine: Routine, q3c:
     if "\nreturns trigger\n" not in routine.text:
         _drop(connection, routine.kind, routine.name)
     try:
-        connection.execute(cast(LiteralString, routine.text.replace("@q3c@", q3c)))
+        connection.execute(routine.text.replace("@q3c@", q3c))
     except psycopg.Error as error:
         error.add_note(f"in {routine.path}")
         raise
@@ -290,10 +310,10 @@ def _q3c_schema(connection: psycopg.Connection[Any]) -> str:
 
 def _drop(connection: psycopg.Connection[Any], kind: str, name: str) -> None:
     if kind == "view":
-        connection.execute(cast(LiteralString, f"drop view if exists apdb.{name}"))
+        connection.execute(f"drop view if exists apdb.{name}")
     elif kind == "trigger":
         for trigger, table in connection.execute(_TRIGGERS, {"name": name}).fetchall():
-            connection.execute(cast(LiteralString, f"drop trigger {trigger} on {table}"))
+            connection.execute(f"drop trigger {trigger} on {table}")
     else:
         rows = connection.execute(
             "select p.oid::regprocedure::text from pg_proc as p "
@@ -301,7 +321,7 @@ def _drop(connection: psycopg.Connection[Any], kind: str, name: str) -> None:
             (name,),
         ).fetchall()
         for (signature,) in rows:
-            connection.execute(cast(LiteralString, f"drop routine {signature}"))
+            connection.execute(f"drop routine {signature}")
     connection.execute(
         "delete from apdb_base.routine_ledger where kind = %s and name = %s", (kind, name)
     )
@@ -317,12 +337,9 @@ def _grant(connection: psycopg.Connection[Any], routine: Routine) -> None:
     ).fetchall():
         comment = routine.comment.replace("'", "''")
         connection.execute(
-            cast(
-                LiteralString,
-                f"revoke all on routine {signature} from public; "
-                f"grant execute on routine {signature} to {roles}; "
-                f"comment on routine {signature} is '{comment}'",
-            )
+            f"revoke all on routine {signature} from public; "
+            f"grant execute on routine {signature} to {roles}; "
+            f"comment on routine {signature} is '{comment}'"
         )
 
 
@@ -330,23 +347,26 @@ def _record(
     connection: psycopg.Connection[Any], kind: str, name: str, file: str, sha256: str
 ) -> None:
     connection.execute(
-        "insert into apdb_base.routine_ledger (name, kind, file, sha256, live_sha256, installed_at) "
+        "insert into apdb_base.routine_ledger "
+        "(name, kind, file, sha256, live_sha256, installed_at) "
         "values (%s, %s, %s, %s, %s, clock_timestamp()) on conflict (name) do update set "
         "(kind, file, sha256, live_sha256, installed_at) = "
-        "(excluded.kind, excluded.file, excluded.sha256, excluded.live_sha256, excluded.installed_at)",
+        "(excluded.kind, excluded.file, excluded.sha256, excluded.live_sha256, "
+        "excluded.installed_at)",
         (name, kind, file, sha256, _live_sha256(connection, kind, name)),
     )
 
 
 def _live_sha256(connection: psycopg.Connection[Any], kind: str, name: str) -> str | None:
     if kind == "view":
-        query: LiteralString = (
+        query = (
             "select pg_get_viewdef(c.oid) from pg_class as c "
             "where c.relnamespace = 'apdb'::regnamespace and c.relname = %s and c.relkind = 'v'"
         )
     elif kind == "trigger":
         query = (
-            "select string_agg(pg_get_triggerdef(t.oid), ';' order by t.tgname) from pg_trigger as t "
+            "select string_agg(pg_get_triggerdef(t.oid), ';' order by t.tgname) "
+            "from pg_trigger as t "
             "where t.tgname ~ ('^' || %s || '_(insert|update|delete)$') and t.tgparentid = 0"
         )
     else:

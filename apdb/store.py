@@ -1,4 +1,4 @@
-"""store_visit: one visit, one transaction.
+"""Storing a visit: one visit, one transaction.
 
 Everything that decides is in SQL (``sql/visit``); this module validates, copies the columns in,
 calls the steps in order and hands back the report.
@@ -43,7 +43,19 @@ def store_visit(
     associate: Rule | None = None,
     dry_run: bool = False,
 ) -> StoreReport:
-    """Store a visit; see `apdb.Apdb.store_visit`."""
+    """Store a visit; see `apdb.Apdb.store_visit`.
+
+    Parameters
+    ----------
+    session : Session
+        Where to.
+    visit, sources, forced, radius, associate, dry_run
+        See `apdb.Apdb.store_visit`.
+
+    Returns
+    -------
+    StoreReport
+    """
     check_options(radius, associate)
     return run(session, Job(visit, sources, forced, dry_run), radius, associate)
 
@@ -89,7 +101,20 @@ def run(session: Session, job: Job, radius: float | None, associate: Rule | None
 
 
 def check_options(radius: float | None, associate: str | None) -> None:
-    """Raise InvalidInput for a radius [arcsec] or rule that cannot be."""
+    """Make sure that a radius and a rule can be.
+
+    Parameters
+    ----------
+    radius : float or None
+        Association radius [arcsec]; None for that of the database.
+    associate : str or None
+        Association rule; None for that of the database.
+
+    Raises
+    ------
+    InvalidInput
+        Naming each that cannot.
+    """
     problems: list[Problem] = []
     if radius is not None and not (isinstance(radius, int | float) and 0.0 < radius <= MAX_RADIUS):
         text = f"must be above 0 and at most {MAX_RADIUS:g} arcsec"

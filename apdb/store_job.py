@@ -18,6 +18,22 @@ from apdb.errors import VisitConflict
 from apdb.records import dia_source_batch
 from apdb.visit import Visit
 
+STEPS = (
+    "validate",
+    "begin",
+    "copy",
+    "lock",
+    "prepare",
+    "solar_system",
+    "associate",
+    "summarise",
+    "measure_forced",
+    "objects",
+    "sources",
+    "forced",
+)
+"""Steps of storing a visit, in order."""
+
 
 @dataclass(frozen=True)
 class StoreReport:
@@ -75,7 +91,18 @@ class StoreReport:
 
 
 class Job:
-    """One call of store_visit on its way: the input, what the database said, and a clock."""
+    """One call of store_visit on its way: the input, what the database said, and a clock.
+
+    Parameters
+    ----------
+    visit, sources, forced, dry_run
+        See `apdb.Apdb.store_visit`.
+
+    Raises
+    ------
+    InvalidInput
+        With every bad row and column.
+    """
 
     def __init__(self, visit: Visit, sources: object, forced: Any, dry_run: bool) -> None:
         self.started = self.since = time.perf_counter()
@@ -97,7 +124,20 @@ class Job:
         connection: psycopg.Connection[Any],  # noqa: ARG002
         row: Mapping[str, Any] | None,
     ) -> bool:
-        """Tell whether the register's row is that of this content; VisitConflict for another."""
+        """Tell whether the register's row is that of this content.
+
+        Parameters
+        ----------
+        connection : psycopg.Connection
+            In the transaction of the visit.
+        row : mapping or None
+            Row of the register; None if nothing is stored.
+
+        Raises
+        ------
+        VisitConflict
+            Other content is stored.
+        """
         if row is None:
             return False
         if row["digest"] != self.digest:
@@ -109,28 +149,57 @@ class Job:
         return True
 
     def lock(self, connection: psycopg.Connection[Any]) -> None:
-        """Lock the sky around the staged sources."""
+        """Lock the sky around the staged sources.
+
+        Parameters
+        ----------
+        connection : psycopg.Connection
+            In the transaction of the visit.
+        """
         connection.execute("select apdb.lock_sky(%s)", (self.radius,))
 
     def commit(
         self, connection: psycopg.Connection[Any], values: Sequence[object]
     ) -> dict[str, Any]:
-        """Write the associated visit; return its report."""
+        """Write the associated visit; return its report.
+
+        Parameters
+        ----------
+        connection : psycopg.Connection
+            In the transaction of the visit.
+        values : sequence
+            Arguments of commit_visit, in order.
+        """
         return call(connection, "commit_visit", values)
 
     def tick(self, step: str) -> None:
-        """Note the time since the last tick as that of a step [ms]."""
+        """Note the time since the last tick as that of a step [ms].
+
+        Parameters
+        ----------
+        step : str
+            Name of the step.
+        """
         now = time.perf_counter()
         self.timings[step] = round((now - self.since) * 1000.0, 3)
         self.since = now
 
     def report(self, row: Mapping[str, Any], state: str) -> StoreReport:
-        """Return the report; `row` has the ids in the order of dia_source_id."""
+        """Return the report.
+
+        Parameters
+        ----------
+        row : mapping
+            What the database said, ids in the order of dia_source_id.
+        state : str
+            ``stored``, ``repeated`` or ``dry_run``.
+        """
         ids = np.asarray(self.batch.columns["dia_source_id"], np.int64)
         order = np.argsort(ids, kind="stable")
         by_input = np.empty(len(ids), np.intp)
         by_input[order] = np.arange(len(ids))
-        timings = dict(row.get("timings") or {})
+        found = row.get("timings") or {}
+        timings = {step: found[step] for step in STEPS if step in found}
         timings["total"] = round((time.perf_counter() - self.started) * 1000.0, 3)
         return StoreReport(
             visit=self.visit.visit,
@@ -152,7 +221,21 @@ class Job:
 def first_row(
     connection: psycopg.Connection[Any], query: LiteralString | sql.Composed, values: object
 ) -> dict[str, Any] | None:
-    """Return the first row of a query by column name, in binary; None if there is none."""
+    """Return the first row of a query by column name, in binary; None if there is none.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In the transaction to ask in.
+    query : str
+        SQL with placeholders.
+    values : sequence
+        Values of the placeholders.
+
+    Returns
+    -------
+    dict of str to object, or None
+    """
     with connection.cursor(row_factory=dict_row, binary=True) as cursor:
         return cursor.execute(query, cast(Any, values)).fetchone()
 

@@ -119,7 +119,19 @@ def connect_once(dsn: str, **options: Any) -> psycopg.Connection[Any]:
 
 
 def not_running(dsn: str, error: psycopg.Error) -> ServerNotRunning:
-    """Return the error that says which server does not answer, and what to do."""
+    """Return the error that says which server does not answer, and what to do.
+
+    Parameters
+    ----------
+    dsn : str
+        libpq string of the server.
+    error : psycopg.Error
+        Why it does not answer.
+
+    Returns
+    -------
+    ServerNotRunning
+    """
     try:
         place = psycopg.conninfo.conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:

@@ -42,7 +42,7 @@ def _statements(table: Table) -> str:
     where = f" where {condition}" if condition else ""
     readers = READ_BY.get(table.name, "apdb_reader, apdb_writer")
     lines = [
-        f"create view apdb.{table.name} as select {columns} from {BASE_SCHEMA}.{table.name}{where}",
+        f"create view apdb.{table.name} as select {columns} from {BASE_SCHEMA}.{table.name}{where}",  # noqa: S608 - our own names
         f"comment on view apdb.{table.name} is {_quoted(table.description)}",
         f"grant select on apdb.{table.name} to {readers}",
     ]

@@ -21,7 +21,14 @@ from rich.table import Table
 
 import apdb
 from apdb import migrate
-from benchmarks.common import benchmark_server, parser, server_settings, settle, versions, write_results
+from benchmarks.common import (
+    benchmark_server,
+    parser,
+    server_settings,
+    settle,
+    versions,
+    write_results,
+)
 from benchmarks.workload import FieldVisit, field_visits
 
 HISTORY = 30
@@ -76,7 +83,9 @@ def summary(reports: list[apdb.StoreReport]) -> dict[str, Any]:
             step: round(statistics.median(r.timings[step] for r in reports), 1)
             for step in sorted(steps, key=lambda s: -reports[0].timings[s])
         },
-        "matched": int(statistics.median((~r.is_new & (r.dia_object_id > 0)).sum() for r in reports)),
+        "matched": int(
+            statistics.median((~r.is_new & (r.dia_object_id > 0)).sum() for r in reports)
+        ),
         "new": int(statistics.median(r.is_new.sum() for r in reports)),
     }
 

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTICE = "<!-- Written by `./dev docs`; do not edit. -->"
 _CALL = re.compile(r"apdb\.(\w+)\(")
 _CALLERS = frozenset({"call", "Call", "self._correct"})
-_CALLED_EVERYWHERE = frozenset({"setting", "settings", "setting_rules", "mjd_tai", "ms_since"})
+CALLED_EVERYWHERE = frozenset({"setting", "settings", "setting_rules", "mjd_tai", "ms_since"})
 
 SQL_INTRODUCTION = """\
 Every routine is one file, `sql/<room>/<name>.sql`. This page is made of their headers. Routines of
@@ -231,7 +231,7 @@ def calls() -> dict[str, tuple[str, ...]]:
         routine.name: tuple(
             name
             for name in dict.fromkeys(_CALL.findall(code_of(routine).partition("\nas $$")[2]))
-            if name in known and name not in {routine.name, *_CALLED_EVERYWHERE}
+            if name in known and name not in {routine.name, *CALLED_EVERYWHERE}
         )
         for routine in routines()
     }
@@ -239,7 +239,7 @@ def calls() -> dict[str, tuple[str, ...]]:
 
 def entry_points() -> dict[str, tuple[str, ...]]:
     """Return the routines that Python calls, with the modules that do."""
-    known = {routine.name for routine in routines()} - _CALLED_EVERYWHERE
+    known = {routine.name for routine in routines()} - CALLED_EVERYWHERE
     found: dict[str, list[str]] = {}
     for path in sorted((ROOT / "apdb").glob("*.py")):
         for name in sorted(_named_in(path.read_text(encoding="utf-8")) & known):

@@ -54,14 +54,18 @@ def server(cluster: Cluster) -> Server:
 
 
 def load_schema(**place: Any) -> None:
-    migrate.upgrade(dsn_of({k: v for k, v in place.items() if k in {"host", "port", "user", "dbname"}}))
+    migrate.upgrade(
+        dsn_of({k: v for k, v in place.items() if k in {"host", "port", "user", "dbname"}})
+    )
 
 
 def dsn_of(place: dict[str, Any]) -> str:
     return make_conninfo("", **place)
 
 
-apdb_server = factories.postgresql_noproc(depends_on="server", dbname="apdb_test", load=[load_schema])
+apdb_server = factories.postgresql_noproc(
+    depends_on="server", dbname="apdb_test", load=[load_schema]
+)
 postgresql = factories.postgresql("apdb_server")
 
 

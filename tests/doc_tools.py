@@ -76,8 +76,11 @@ def _run_bash(block: Block, page: Path, folder: Path, environment: dict[str, str
 
 
 def agrees(shown: str, printed: str) -> bool:
-    """Whether output is as shown; `…` in what is shown stands for anything."""
-    lines = [line.rstrip() for line in printed.strip().splitlines()]
-    wanted = [line.rstrip() for line in shown.strip().splitlines()]
-    pattern = ".*?".join(re.escape(part) for part in "\n".join(wanted).split("…"))
-    return re.fullmatch(pattern, "\n".join(lines), re.DOTALL) is not None
+    """Whether output is as shown; `…` stands for anything, and the width of gaps for nothing."""
+    pattern = ".*?".join(re.escape(part) for part in _squeezed(shown).split("…"))
+    return re.fullmatch(pattern, _squeezed(printed), re.DOTALL) is not None
+
+
+def _squeezed(text: str) -> str:
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not set(line) <= {"─", " "})

@@ -220,7 +220,7 @@ def test_missing_and_tiny_errors(bench: Bench) -> None:
     pairs = bench.pairs(1.0)
 
     def cost(distance: float, variance: float) -> float:
-        return 0.5 * distance**2 / variance + np.log(variance)
+        return float(0.5 * distance**2 / variance + np.log(variance))
 
     assert pairs[1, 11][1] == pytest.approx(cost(0.1, 0.08), abs=1e-6)
     assert pairs[1, 12][1] == pytest.approx(cost(0.4, 0.04), abs=1e-6)

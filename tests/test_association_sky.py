@@ -114,7 +114,7 @@ def test_candidate_pairs_are_all_pairs_within_the_radius(
         bench.sources(made[0])
         leaders = {s for s, leader in bench.leaders().items() if s == leader}
         pairs = bench.pairs(radius)
-    wide = brute_pairs(*made, radius + 2 * BOUNDARY * 3600)
+    wide = brute_pairs(made[0], made[1], radius + 2 * BOUNDARY * 3600)
     expected = {pair: d for pair, d in wide.items() if pair[0] in leaders}
     certain = {pair for pair, d in expected.items() if d < radius - BOUNDARY * 3600}
     assert certain <= pairs.keys() <= expected.keys()
@@ -150,7 +150,7 @@ def test_a_dense_field_over_a_seam(bench: Bench, place: Place) -> None:
         bench.objects(made[1])
         bench.sources(made[0])
         pairs = bench.pairs(1.5)
-    expected = brute_pairs(*made, 1.5)
+    expected = brute_pairs(made[0], made[1], 1.5)
     assert len(expected) > 800
     assert pairs.keys() == expected.keys()
 

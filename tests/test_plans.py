@@ -24,10 +24,11 @@ EPOCHS = [60750 + 30 * k + 15.0 for k in range(12)]
 MJD = EPOCHS[-1] + 10.0
 NODE_TABLE = "Relation Name"
 
-#: Objects on a spiral, evenly over a cap of 4 deg around a field; rows follow one another at random.
+#: Objects on a spiral, evenly over a cap of 4 deg around a field, stored in random order.
 OBJECTS: LiteralString = f"""
     insert into apdb_base.dia_object (
-        dia_object_id, ra, "dec", validity_start_mjd_tai, n_dia_sources, store_seq, {", ".join(COUNTS)},
+        dia_object_id, ra, "dec", validity_start_mjd_tai, n_dia_sources, store_seq,
+        {", ".join(COUNTS)},
         first_dia_source_mjd_tai, last_dia_source_mjd_tai
     )
     select
@@ -45,8 +46,8 @@ HISTORY = """
         psf_flux_err, time_processed_mjd_tai, store_seq
     )
     select
-        10000000000 + o.dia_object_id * 1000 + e.nth, e.nth, 0, o.dia_object_id, e.mjd, o.ra, o."dec",
-        'r', 100.0, 5.0, 60000, 1
+        10000000000 + o.dia_object_id * 1000 + e.nth, e.nth, 0, o.dia_object_id, e.mjd, o.ra,
+        o."dec", 'r', 100.0, 5.0, 60000, 1
     from apdb_base.dia_object as o
     cross join unnest(%(epochs)s::float8[]) with ordinality as e (mjd, nth)
     where o.dia_object_id <= %(n)s
@@ -166,12 +167,11 @@ def indexes(plan: Plan, table: str) -> set[str]:
     """Return the indexes by which a table was read; ``""`` stands for reading all of it."""
     found = set()
     for node in nodes(plan):
-        if node.get("Actual Loops", 0) == 0:
-            continue
         name = node.get("Index Name", "")
-        if node["Node Type"] == "Bitmap Index Scan" and name.startswith(table):
-            found.add(name)
-        elif (node.get(NODE_TABLE) or "").startswith(table) and "Bitmap" not in node["Node Type"]:
+        bitmap = "Bitmap" in node["Node Type"]
+        # a bitmap scan has the index in one node and the table in another
+        read = name if bitmap else node.get(NODE_TABLE, "")
+        if read.startswith(table) and node.get("Actual Loops", 0) > 0:
             found.add(name)
     return found
 
@@ -190,17 +190,21 @@ def partitions_read(plans: list[Plan]) -> set[int]:
     return {int(name.removeprefix("dia_source_p")) for name in names}
 
 
-def check_history(plans: list[Plan]) -> None:
-    """History comes by (dia_object_id, midpoint), and little else is read."""
+def check_history(plans: list[Plan], *, analyzed: bool) -> None:
+    """History comes by (dia_object_id, midpoint), and little else is read.
+
+    Partitions of this size that were never analyzed the planner takes for almost empty and may
+    walk through: the index is asked for its second column only.
+    """
     used = set().union(*(indexes(plan, "dia_source_p") for plan in plans))
     assert used
     assert all(name.endswith("_dia_object_id_midpoint_mjd_tai_idx") for name in used), used
-    for plan in plans:
+    for plan in plans if analyzed else ():
         read = sum(n["Actual Rows"] * n["Actual Loops"] for n in scans(plan, "dia_source_p"))
         assert read <= 2 * N_SOURCES * len(EPOCHS), plan["Query Text"][:200]
 
 
-def check_visit(explained: Explained, *, large: bool) -> None:
+def check_visit(explained: Explained, *, large: bool, analyzed: bool) -> None:
     """Check the plans of a visit with a year of history and with 40 days of it."""
     plans = explained.visit()
     check_association(plans)
@@ -208,17 +212,17 @@ def check_visit(explained: Explained, *, large: bool) -> None:
     assert len(set(partitions)) == 12
     assert partitions_read(plans) == set(partitions)
     if large:
-        check_history(plans)
+        check_history(plans, analyzed=analyzed)
     explained.setting("history_days", "40")
     assert partitions_read(explained.visit()) == set(partitions[-2:])
     explained.setting("history_days", "365")
 
 
 def check_before_and_after_analyze(explained: Explained, *, large: bool) -> None:
-    check_visit(explained, large=large)
+    check_visit(explained, large=large, analyzed=False)
     explained.connection.execute("analyze apdb_base.dia_object, apdb_base.dia_source")
     explained.connection.commit()
-    check_visit(explained, large=large)
+    check_visit(explained, large=large, analyzed=True)
 
 
 def test_plans_with_a_thousand_objects(explained: Explained) -> None:

@@ -27,7 +27,9 @@ def routine(request: pytest.FixtureRequest) -> Routine:
 
 
 def code(routine: Routine) -> str:
-    return "\n".join(line for line in routine.text.splitlines() if not line.strip().startswith("--"))
+    return "\n".join(
+        line for line in routine.text.splitlines() if not line.strip().startswith("--")
+    )
 
 
 def test_header_is_complete(routine: Routine) -> None:
@@ -104,7 +106,9 @@ def test_drift_sees_a_change_by_hand(plain_connection: psycopg.Connection[Any]) 
         "language sql as 'select 0.0::double precision'"
     )
     plain_connection.execute("drop function apdb.sky_cells")
-    plain_connection.execute("create function apdb.stranger() returns int language sql as 'select 1'")
+    plain_connection.execute(
+        "create function apdb.stranger() returns int language sql as 'select 1'"
+    )
     assert sorted(drift(plain_connection)) == [
         "apdb.stranger is in the database, but not ours",
         "function apdb.ms_since was changed in the database by hand",
@@ -120,7 +124,9 @@ def test_a_changed_signature_is_dropped_and_made_anew(
     import apdb.routines as module
 
     old = next(r for r in routines() if r.name == "ms_since")
-    new = replace(old, text=old.text.replace("(p_start timestamptz)", "(p_start timestamptz, p_x int)"))
+    new = replace(
+        old, text=old.text.replace("(p_start timestamptz)", "(p_start timestamptz, p_x int)")
+    )
     rest = tuple(r for r in routines() if r.name not in {"ms_since", "galactic"})
     monkeypatch.setattr(module, "routines", lambda: (new, *rest))
     plain_connection.execute("set local role apdb_owner")
@@ -128,6 +134,22 @@ def test_a_changed_signature_is_dropped_and_made_anew(
     assert plain_connection.execute(
         "select p.oid::regprocedure::text from pg_proc as p where p.proname = 'ms_since'"
     ).fetchall() == [("apdb.ms_since(timestamp with time zone,integer)",)]
+
+
+def test_a_changed_view_takes_its_routines_along(
+    plain_connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import apdb.routines as module
+
+    generated = dict(module._generated())
+    generated["view", "dia_object"] += ";\ncomment on view apdb.dia_object is 'changed'"
+    monkeypatch.setattr(module, "_generated", lambda: generated)
+    plain_connection.execute("set local role apdb_owner")
+    changed = install(plain_connection)
+    assert changed[0] == "dia_object"
+    assert "objects_in_cone" in changed
+    assert plain_connection.execute("select * from apdb.objects_in_cone(0, 0, 1)").fetchall() == []
+    assert drift(plain_connection) == []
 
 
 def test_references_hold_on_insert_update_and_delete(
@@ -140,7 +162,10 @@ def test_references_hold_on_insert_update_and_delete(
         "band, time_processed_mjd_tai, store_seq, dia_object_id) "
         "values (1, 5, 6, 61100, 1, 1, 'g', 61100, 1, {})"
     )
-    with pytest.raises(violation, match=r"dia_source refers to visit \(5,6\)"), plain_connection.transaction():
+    with (
+        pytest.raises(violation, match=r"dia_source refers to visit \(5,6\)"),
+        plain_connection.transaction(),
+    ):
         plain_connection.execute(row.format("null"))
     plain_connection.execute(
         "insert into apdb_base.visit (visit, detector, band, midpoint_mjd_tai, ra, dec, radius, night, digest, "
@@ -154,7 +179,8 @@ def test_references_hold_on_insert_update_and_delete(
     plain_connection.execute(row.format("null"))
     with pytest.raises(violation, match=r"dia_object \(78\)"), plain_connection.transaction():
         plain_connection.execute("update apdb_base.dia_source set dia_object_id = 78")
-    with pytest.raises(violation, match=r"visit \(5,6\) is still referred to by dia_source"), (
-        plain_connection.transaction()
+    with (
+        pytest.raises(violation, match=r"visit \(5,6\) is still referred to by dia_source"),
+        plain_connection.transaction(),
     ):
         plain_connection.execute("delete from apdb_base.visit")

@@ -1,4 +1,4 @@
-"""Expected, failed and missing visits, attempts that died, who waits, and what `status` makes of it."""
+"""Expected, failed and missing visits, attempts that died, who waits, and `status` as a whole."""
 
 from __future__ import annotations
 

@@ -61,7 +61,8 @@ def test_first_visit_starts_objects_named_after_their_sources(db: apdb.Apdb) -> 
 def test_second_visit_joins_within_the_radius(db: apdb.Apdb) -> None:
     db.store_visit(visit(1), sources(1, [150.0, 150.1], [1.2, 1.25]))
     report = db.store_visit(
-        visit(2, MJD + 1), sources(11, [150.1, 150.0, 150.0], [1.25 + 0.9 / 3600, 1.2, 1.2 + 1.5 / 3600])
+        visit(2, MJD + 1),
+        sources(11, [150.1, 150.0, 150.0], [1.25 + 0.9 / 3600, 1.2, 1.2 + 1.5 / 3600]),
     )
     assert report.dia_object_id.tolist() == [2, 1, 13]
     assert report.is_new.tolist() == [False, False, True]
@@ -79,7 +80,8 @@ def test_the_same_again_changes_nothing(db: apdb.Apdb, plain_connection: Any) ->
     first = db.store_visit(visit(), table)
     before = digest(plain_connection)
     again = db.store_visit(
-        visit(), Table(table)[[1, 0]]["psf_flux_err", "psf_flux", "dec", "ra", "dia_source_id", "ra_err"]
+        visit(),
+        Table(table)[[1, 0]]["psf_flux_err", "psf_flux", "dec", "ra", "dia_source_id", "ra_err"],
     )
     assert again.state == "repeated"
     assert again.dia_object_id.tolist() == [2, 1]
@@ -98,7 +100,9 @@ def test_other_content_under_the_same_key_is_a_conflict(db: apdb.Apdb) -> None:
 def test_empty_visit_is_a_visit(db: apdb.Apdb, plain_connection: Any) -> None:
     report = db.store_visit(visit(), {})
     assert len(report.dia_source_id) == 0
-    count = plain_connection.execute("select count(*), sum(n_dia_sources) from apdb.visit").fetchone()
+    count = plain_connection.execute(
+        "select count(*), sum(n_dia_sources) from apdb.visit"
+    ).fetchone()
     assert count == (1, 0)
     assert db.store_visit(visit(), None).state == "repeated"
 
@@ -106,15 +110,18 @@ def test_empty_visit_is_a_visit(db: apdb.Apdb, plain_connection: Any) -> None:
 def test_ids_of_another_visit_are_named_with_their_rows(db: apdb.Apdb) -> None:
     db.store_visit(visit(1), sources(1, [150.0, 150.1], [1.2, 1.25]))
     with pytest.raises(apdb.IdConflict, match=r"row 1, column dia_source_id = 2") as caught:
-        db.store_visit(visit(2), sources(2, [150.0, 150.1], [1.2, 1.25])
-                       | {"dia_source_id": np.array([7, 2])})
+        db.store_visit(
+            visit(2), sources(2, [150.0, 150.1], [1.2, 1.25]) | {"dia_source_id": np.array([7, 2])}
+        )
     assert [p.row for p in caught.value.problems] == [1]
 
 
 def test_dry_run_writes_nothing(db: apdb.Apdb, plain_connection: Any) -> None:
     db.store_visit(visit(1), sources(1, 150.0, 1.2))
     before = digest(plain_connection)
-    report = db.store_visit(visit(2, MJD + 1), sources(11, [150.0, 150.1], [1.2, 1.2]), dry_run=True)
+    report = db.store_visit(
+        visit(2, MJD + 1), sources(11, [150.0, 150.1], [1.2, 1.2]), dry_run=True
+    )
     assert report.state == "dry_run"
     assert report.dia_object_id.tolist() == [1, 12]
     plain_connection.rollback()
@@ -135,9 +142,15 @@ def test_a_flagged_source_joins_but_starts_nothing(db: apdb.Apdb) -> None:
 
 @pytest.mark.parametrize(
     "flag",
-    ["pixel_flags_cr_center", "pixel_flags_nodata_center", "pixel_flags_interpolated_center",
-     "pixel_flags_saturated_center", "pixel_flags_suspect_center", "pixel_flags_streak_center",
-     "glint_trail"],
+    [
+        "pixel_flags_cr_center",
+        "pixel_flags_nodata_center",
+        "pixel_flags_interpolated_center",
+        "pixel_flags_saturated_center",
+        "pixel_flags_suspect_center",
+        "pixel_flags_streak_center",
+        "glint_trail",
+    ],
 )
 def test_each_disqualifying_flag(db: apdb.Apdb, flag: str) -> None:
     table = sources(1, [150.0, 150.1], [1.2, 1.2]) | {flag: np.array([True, False])}
@@ -194,9 +207,17 @@ def test_summary_columns(db: apdb.Apdb, plain_connection: Any) -> None:
     for k in rng.permutation(n):
         db.store_visit(
             apdb.Visit(k, 1, "g", mjd[k], ra=0.0, dec=60.0, radius=0.1),
-            {"dia_source_id": [k + 1], "ra": [ra[k] % 360], "dec": [dec[k]], "psf_flux": [flux[k]],
-             "psf_flux_err": [err[k]], "ra_err": [ra_err[k]], "dec_err": [dec_err[k]],
-             "science_flux": [science[k]], "science_flux_err": [science_err[k]]},
+            {
+                "dia_source_id": [k + 1],
+                "ra": [ra[k] % 360],
+                "dec": [dec[k]],
+                "psf_flux": [flux[k]],
+                "psf_flux_err": [err[k]],
+                "ra_err": [ra_err[k]],
+                "dec_err": [dec_err[k]],
+                "science_flux": [science[k]],
+                "science_flux_err": [science_err[k]],
+            },
         )
     cursor = plain_connection.cursor(row_factory=psycopg.rows.dict_row)
     (row,) = cursor.execute("select * from apdb.dia_object").fetchall()
@@ -224,7 +245,9 @@ def test_summary_columns(db: apdb.Apdb, plain_connection: Any) -> None:
     place = SkyCoord(row["ra"], row["dec"], unit="deg")
     mean.representation_type = "unitspherical"
     assert place.separation(mean).arcsec < 1e-6
-    assert row["ra_err"] == pytest.approx(np.sqrt((weight**2 * ra_err**2).sum()) / weight.sum(), rel=1e-6)
+    assert row["ra_err"] == pytest.approx(
+        np.sqrt((weight**2 * ra_err**2).sum()) / weight.sum(), rel=1e-6
+    )
 
 
 def test_forced_photometry_in_the_same_transaction(db: apdb.Apdb, plain_connection: Any) -> None:
@@ -235,8 +258,11 @@ def test_forced_photometry_in_the_same_transaction(db: apdb.Apdb, plain_connecti
     def measure(positions: Table) -> dict[str, Any]:
         seen.append(positions)
         n = len(positions)
-        return {"dia_object_id": positions["dia_object_id"], "psf_flux": np.full(n, 10.0),
-                "psf_flux_err": np.full(n, 2.0)}
+        return {
+            "dia_object_id": positions["dia_object_id"],
+            "psf_flux": np.full(n, 10.0),
+            "psf_flux_err": np.full(n, 2.0),
+        }
 
     report = db.store_visit(visit(3, MJD + 2), sources(21, [150.15], [1.2]), forced=measure)
     # 2 was seen twice, 21 is new; 1 was seen once and is not touched
@@ -267,7 +293,8 @@ def test_failing_forced_callback_stores_nothing(db: apdb.Apdb, plain_connection:
 def test_known_solar_system_objects_come_first(db: apdb.Apdb, plain_connection: Any) -> None:
     plain_connection.execute(
         "insert into apdb_base.ephemeris (ss_object_id, mjd_tai, ra, dec, ra_rate, dec_rate, designation, vmag) "
-        "values (77, %s, 150.0, 1.2, 0.24, -0.12, '2026 AB', 20.5)", (MJD - 0.01,)
+        "values (77, %s, 150.0, 1.2, 0.24, -0.12, '2026 AB', 20.5)",
+        (MJD - 0.01,),
     )
     plain_connection.commit()
     moved = SkyCoord(150.0, 1.2, unit="deg").spherical_offsets_by("8.64s", "-4.32s")
@@ -288,7 +315,10 @@ def test_known_solar_system_objects_come_first(db: apdb.Apdb, plain_connection: 
     assert row[3:5] == pytest.approx((ecliptic.lon.deg, ecliptic.lat.deg), abs=2e-5)
     # astropy goes by way of FK5, which is turned against ICRS by 0.02″
     assert row[5:7] == pytest.approx((galactic.l.deg, galactic.b.deg), abs=2e-5)
-    assert plain_connection.execute("select n_obs, g_n_obs from apdb.ss_object").fetchone() == (1, 1)
+    assert plain_connection.execute("select n_obs, g_n_obs from apdb.ss_object").fetchone() == (
+        1,
+        1,
+    )
 
 
 def test_unknown_band_names_the_known(db: apdb.Apdb) -> None:
@@ -312,7 +342,9 @@ def test_too_many_new_objects(db: apdb.Apdb, plain_connection: Any) -> None:
 
 
 def test_older_or_missing_schema(cluster: Any, dsn: str, plain_connection: Any) -> None:
-    plain_connection.execute("update apdb_base.metadata set value = '9999' where name = 'schema.revision'")
+    plain_connection.execute(
+        "update apdb_base.metadata set value = '9999' where name = 'schema.revision'"
+    )
     plain_connection.commit()
     with pytest.raises(apdb.SchemaMismatch, match="newer code"):
         apdb.connect(dsn)
@@ -328,7 +360,9 @@ def test_server_that_is_not_running(tmp_path: Any) -> None:
 def test_a_writer_without_any_other_right_stores(dsn: str, plain_connection: Any) -> None:
     with apdb.connect(f"{dsn} user=apdb_writer") as writer:
         assert writer.store_visit(visit(), sources(1, 150.0, 1.2)).state == "stored"
-        assert writer.store_visit(visit(2, MJD + 1), sources(2, 150.0, 1.2)).dia_object_id.tolist() == [1]
+        assert writer.store_visit(
+            visit(2, MJD + 1), sources(2, 150.0, 1.2)
+        ).dia_object_id.tolist() == [1]
         with pytest.raises(apdb.VisitConflict):
             writer.store_visit(visit(), sources(1, 150.0, 1.3))
     assert plain_connection.execute("select count(*) from apdb.dia_source").fetchone() == (2,)

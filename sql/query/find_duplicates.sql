@@ -45,8 +45,10 @@ begin
             q3c_dist(a.ra, a.dec, b.ra, b.dec) * 3600.0,
             a.ra, a.dec, a.n_dia_sources, b.n_dia_sources
         from apdb_base.dia_object as a
+        -- + 0 keeps the index of the ids out of it: half of all objects have a higher one.
         inner join apdb_base.dia_object as b
-            on q3c_join(a.ra, a.dec, b.ra, b.dec, p_radius / 3600.0) and a.dia_object_id < b.dia_object_id
+            on q3c_join(a.ra, a.dec, b.ra, b.dec, p_radius / 3600.0)
+            and a.dia_object_id < b.dia_object_id + 0
         where
             a.validity_end_mjd_tai is null and b.validity_end_mjd_tai is null
             and a.dia_object_id > coalesce(p_after, -9223372036854775808)

@@ -38,7 +38,8 @@ begin
         select distinct on (e.ss_object_id) e.*, p_mjd - e.mjd_tai as dt
         from apdb_base.ephemeris as e
         where
-            q3c_radial_query(e.ra, e.dec, p_ra, p_dec, p_radius + v_margin)
+            -- Not q3c_radial_query: near the corners of its cube Q3C 2.0.0 loses rows there.
+            q3c_join(p_ra, p_dec, e.ra, e.dec, p_radius + v_margin)
             and e.mjd_tai between p_mjd - v_max_dt and p_mjd + v_max_dt
         order by e.ss_object_id, abs(p_mjd - e.mjd_tai), e.mjd_tai
     ),

@@ -19,7 +19,8 @@
 --   p_timings: milliseconds per step so far
 -- returns: store_seq, time, the ids given to the sources in the order of dia_source_id, number of forced
 --   rows, all timings
--- errors: VA006 when another visit has just taken an id; VA005 when forced photometry names an object that does not exist
+-- errors: VA006 when another visit has just taken an id; VA005 when forced photometry names an object that
+--   does not exist
 -- locks: row locks on the objects touched; the caller holds the visit and the sky
 -- cost: 0.6 s for 10,000 sources
 create or replace function apdb.commit_visit(
