@@ -178,7 +178,7 @@ def install(connection: psycopg.Connection[Any]) -> list[str]:
     list of str
         Names of what was created, replaced or dropped.
     """
-    ledger = _ledger(connection)
+    ledger = _intact(connection)
     q3c = _q3c_schema(connection)
     connection.execute("set local check_function_bodies = off")
     changed: list[str] = []
@@ -297,6 +297,17 @@ def _install_routine(connection: psycopg.Connection[Any], routine: Routine, q3c:
 def _ledger(connection: psycopg.Connection[Any]) -> dict[tuple[str, str], str]:
     rows = connection.execute("select kind, name, sha256 from apdb_base.routine_ledger")
     return {(kind, name): sha256 for kind, name, sha256 in rows.fetchall()}
+
+
+def _intact(connection: psycopg.Connection[Any]) -> dict[tuple[str, str], str]:
+    """Return the ledger without what was changed or dropped by hand since: it is made anew."""
+    rows = connection.execute(
+        "select kind, name, sha256, live_sha256 from apdb_base.routine_ledger"
+    ).fetchall()
+    return {
+        (kind, name): sha256 if _live_sha256(connection, kind, name) == live else "changed by hand"
+        for kind, name, sha256, live in rows
+    }
 
 
 def _q3c_schema(connection: psycopg.Connection[Any]) -> str:

@@ -16,7 +16,11 @@ HIDDEN = {
 }
 """Condition on the rows that default reads see, where not all of them are seen."""
 
-READ_BY = {"alert": "apdb_reader, apdb_writer, apdb_broker"}
+READ_BY = {
+    "alert": "apdb_reader, apdb_writer, apdb_broker",
+    # What a connection looks at first: the version of the schema.
+    "metadata": "apdb_reader, apdb_writer, apdb_broker",
+}
 INTERNAL = frozenset({"routine_ledger"})
 
 

@@ -1,4 +1,5 @@
 -- Roles are cluster-wide: made once, whichever database comes first, and never dropped.
+-- Only what is missing is done, so that after the first time no superuser is needed.
 do $$
 declare
     v_role text;
@@ -6,16 +7,15 @@ begin
     perform pg_advisory_xact_lock(17003, 0);
     foreach v_role in array array['apdb_owner', 'apdb_writer', 'apdb_reader', 'apdb_broker'] loop
         if not exists (select from pg_roles as r where r.rolname = v_role) then
-            execute format('create role %I', v_role);
+            execute format('create role %I %s', v_role, case when v_role = 'apdb_owner' then 'nologin' else 'login' end);
         end if;
     end loop;
-    alter role apdb_writer login;
-    alter role apdb_reader login;
-    alter role apdb_broker login;
-    alter role apdb_reader set default_transaction_read_only = on;
-    alter role apdb_reader set statement_timeout = '60s';
-    alter role apdb_broker set default_transaction_read_only = on;
-    alter role apdb_broker set statement_timeout = '60s';
+    foreach v_role in array array['apdb_reader', 'apdb_broker'] loop
+        if (select r.rolconfig is null from pg_roles as r where r.rolname = v_role) then
+            execute format('alter role %I set default_transaction_read_only = on', v_role);
+            execute format('alter role %I set statement_timeout = %L', v_role, '60s');
+        end if;
+    end loop;
     if not pg_has_role(current_user, 'apdb_owner', 'member') then
         execute format('grant apdb_owner to %I', current_user);
     end if;
@@ -23,7 +23,16 @@ begin
     if not pg_has_role('apdb_owner', 'pg_read_all_stats', 'member') then
         grant pg_read_all_stats to apdb_owner;
     end if;
-    execute format('grant create, temporary on database %I to apdb_owner', current_database());
-    execute format('grant connect on database %I to apdb_writer, apdb_reader, apdb_broker', current_database());
+    if
+        not has_database_privilege('apdb_owner', current_database(), 'create')
+        or not has_database_privilege('apdb_owner', current_database(), 'temporary')
+    then
+        execute format('grant create, temporary on database %I to apdb_owner', current_database());
+    end if;
+    foreach v_role in array array['apdb_writer', 'apdb_reader', 'apdb_broker'] loop
+        if not has_database_privilege(v_role, current_database(), 'connect') then
+            execute format('grant connect on database %I to %I', current_database(), v_role);
+        end if;
+    end loop;
 end
 $$;

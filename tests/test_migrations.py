@@ -184,7 +184,7 @@ def test_roles_may_do_their_work_and_no_more(
     denied = psycopg.errors.InsufficientPrivilege
 
     def refused(role: str, statement: str) -> None:
-        with pytest.raises(denied), plain_connection.transaction():
+        with pytest.raises(denied), plain_connection.transaction():  # noqa: PT012
             plain_connection.execute(f"set local role {role}")  # type: ignore[arg-type]
             plain_connection.execute(statement)  # type: ignore[arg-type]
 
@@ -198,8 +198,23 @@ def test_roles_may_do_their_work_and_no_more(
     for role, statement in (
         ("apdb_reader", "select * from apdb.dia_source"),
         ("apdb_broker", "select * from apdb.alert"),
+        ("apdb_broker", "select * from apdb.metadata"),
         ("apdb_writer", "select apdb.setting('association_radius')"),
     ):
         with plain_connection.transaction():
             plain_connection.execute(f"set local role {role}")  # type: ignore[arg-type]
             plain_connection.execute(statement)  # type: ignore[arg-type]
+
+
+def test_later_upgrades_need_no_superuser(
+    dsn: str, plain_connection: psycopg.Connection[Any]
+) -> None:
+    migrate.upgrade(dsn)  # a clone of a database has none of its rights
+    plain_connection.execute("create role apdb_test_member login in role apdb_owner")
+    plain_connection.execute("drop function apdb.sky_cells")
+    plain_connection.commit()
+    try:
+        assert migrate.upgrade(f"{dsn} user=apdb_test_member") == ["sky_cells"]
+    finally:
+        plain_connection.execute("drop role apdb_test_member")
+        plain_connection.commit()

@@ -116,6 +116,20 @@ def test_drift_sees_a_change_by_hand(plain_connection: psycopg.Connection[Any]) 
     ]
 
 
+def test_an_upgrade_puts_a_change_by_hand_right(
+    plain_connection: psycopg.Connection[Any],
+) -> None:
+    plain_connection.execute(
+        "create or replace function apdb.ms_since(p_start timestamptz) returns double precision "
+        "language sql as 'select 0.0::double precision'"
+    )
+    plain_connection.execute("drop function apdb.sky_cells")
+    plain_connection.execute("drop trigger dia_source_visit_fk_insert on apdb_base.dia_source")
+    plain_connection.execute("set local role apdb_owner")
+    assert sorted(install(plain_connection)) == ["dia_source_visit_fk", "ms_since", "sky_cells"]
+    assert drift(plain_connection) == []
+
+
 def test_a_changed_signature_is_dropped_and_made_anew(
     plain_connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,8 +54,8 @@ def root(
 ) -> None:
     """Alert production in PostgreSQL.
 
-    Stores the detections of difference images, associates them into objects, and keeps histories
-    and alerts, all inside the database. Begin with `apdb server start`.
+    Stores the detections of difference images, associates them into objects, and keeps their
+    histories, all inside the database. Begin with `apdb server start`.
     """
     context.obj = Settings(dsn=dsn, json=json)
 

@@ -63,10 +63,6 @@ begin
     analyze pg_temp.stage_touched;
     perform apdb.recount_touched();
     retired := apdb.retire_emptied(store_seq, mjd_tai, p_heir);
-    if (select count(*) from pg_temp.stage_touched) > 300 then
-        perform apdb.analyze_new_partitions(min(t.first_mjd_tai), max(t.last_mjd_tai))
-        from pg_temp.stage_touched as t;
-    end if;
     perform apdb.summarise_objects();
     perform apdb.summarise_forced();
     perform apdb.apply_summaries(store_seq, mjd_tai);

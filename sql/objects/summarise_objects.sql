@@ -64,10 +64,10 @@ begin
         )
     ),
 
-    band as materialized (
+    band as (
         select
             w.dia_object_id,
-            w.band,
+            strpos('ugrizy', w.band) as number,
             count(w.flux)::integer as psf_flux_ndata,
             sum(w.flux * w.flux_weight) / sum(w.flux_weight) as psf_flux_mean,
             sqrt(1.0 / sum(w.flux_weight)) as psf_flux_mean_err,
@@ -90,14 +90,76 @@ begin
         group by w.dia_object_id, w.band
     ),
 
-    place as (
+    -- One row an object. Joins, one for each band, would be a little quicker, and minutes slower where the
+    -- planner takes the bands for few.
+    wide as (
         select
             b.dia_object_id,
             degrees(atan2(sum(b.y), sum(b.x))) as ra,
             degrees(atan2(sum(b.z), sqrt(power(sum(b.x), 2) + power(sum(b.y), 2)))) as dec,
             case when sum(b.n_ra_err) > 0 then sqrt(sum(b.ra_var)) / sum(b.weight) end as ra_err,
             case when sum(b.n_ra_err) > 0 then sqrt(sum(b.dec_var)) / sum(b.weight) end as dec_err,
-            sum(b.ra_dec_cov) / power(sum(b.weight), 2) as ra_dec_cov
+            sum(b.ra_dec_cov) / power(sum(b.weight), 2) as ra_dec_cov,
+            max(b.psf_flux_mean) filter (where b.number = 1) as u_psf_flux_mean,
+            max(b.psf_flux_mean_err) filter (where b.number = 1) as u_psf_flux_mean_err,
+            max(b.psf_flux_sigma) filter (where b.number = 1) as u_psf_flux_sigma,
+            coalesce(max(b.psf_flux_ndata) filter (where b.number = 1), 0) as u_psf_flux_ndata,
+            max(b.science_flux_mean) filter (where b.number = 1) as u_science_flux_mean,
+            max(b.science_flux_mean_err) filter (where b.number = 1) as u_science_flux_mean_err,
+            max(b.psf_flux_min) filter (where b.number = 1) as u_psf_flux_min,
+            max(b.psf_flux_max) filter (where b.number = 1) as u_psf_flux_max,
+            max(b.psf_flux_max_slope) filter (where b.number = 1) as u_psf_flux_max_slope,
+            max(b.psf_flux_err_mean) filter (where b.number = 1) as u_psf_flux_err_mean,
+            max(b.psf_flux_mean) filter (where b.number = 2) as g_psf_flux_mean,
+            max(b.psf_flux_mean_err) filter (where b.number = 2) as g_psf_flux_mean_err,
+            max(b.psf_flux_sigma) filter (where b.number = 2) as g_psf_flux_sigma,
+            coalesce(max(b.psf_flux_ndata) filter (where b.number = 2), 0) as g_psf_flux_ndata,
+            max(b.science_flux_mean) filter (where b.number = 2) as g_science_flux_mean,
+            max(b.science_flux_mean_err) filter (where b.number = 2) as g_science_flux_mean_err,
+            max(b.psf_flux_min) filter (where b.number = 2) as g_psf_flux_min,
+            max(b.psf_flux_max) filter (where b.number = 2) as g_psf_flux_max,
+            max(b.psf_flux_max_slope) filter (where b.number = 2) as g_psf_flux_max_slope,
+            max(b.psf_flux_err_mean) filter (where b.number = 2) as g_psf_flux_err_mean,
+            max(b.psf_flux_mean) filter (where b.number = 3) as r_psf_flux_mean,
+            max(b.psf_flux_mean_err) filter (where b.number = 3) as r_psf_flux_mean_err,
+            max(b.psf_flux_sigma) filter (where b.number = 3) as r_psf_flux_sigma,
+            coalesce(max(b.psf_flux_ndata) filter (where b.number = 3), 0) as r_psf_flux_ndata,
+            max(b.science_flux_mean) filter (where b.number = 3) as r_science_flux_mean,
+            max(b.science_flux_mean_err) filter (where b.number = 3) as r_science_flux_mean_err,
+            max(b.psf_flux_min) filter (where b.number = 3) as r_psf_flux_min,
+            max(b.psf_flux_max) filter (where b.number = 3) as r_psf_flux_max,
+            max(b.psf_flux_max_slope) filter (where b.number = 3) as r_psf_flux_max_slope,
+            max(b.psf_flux_err_mean) filter (where b.number = 3) as r_psf_flux_err_mean,
+            max(b.psf_flux_mean) filter (where b.number = 4) as i_psf_flux_mean,
+            max(b.psf_flux_mean_err) filter (where b.number = 4) as i_psf_flux_mean_err,
+            max(b.psf_flux_sigma) filter (where b.number = 4) as i_psf_flux_sigma,
+            coalesce(max(b.psf_flux_ndata) filter (where b.number = 4), 0) as i_psf_flux_ndata,
+            max(b.science_flux_mean) filter (where b.number = 4) as i_science_flux_mean,
+            max(b.science_flux_mean_err) filter (where b.number = 4) as i_science_flux_mean_err,
+            max(b.psf_flux_min) filter (where b.number = 4) as i_psf_flux_min,
+            max(b.psf_flux_max) filter (where b.number = 4) as i_psf_flux_max,
+            max(b.psf_flux_max_slope) filter (where b.number = 4) as i_psf_flux_max_slope,
+            max(b.psf_flux_err_mean) filter (where b.number = 4) as i_psf_flux_err_mean,
+            max(b.psf_flux_mean) filter (where b.number = 5) as z_psf_flux_mean,
+            max(b.psf_flux_mean_err) filter (where b.number = 5) as z_psf_flux_mean_err,
+            max(b.psf_flux_sigma) filter (where b.number = 5) as z_psf_flux_sigma,
+            coalesce(max(b.psf_flux_ndata) filter (where b.number = 5), 0) as z_psf_flux_ndata,
+            max(b.science_flux_mean) filter (where b.number = 5) as z_science_flux_mean,
+            max(b.science_flux_mean_err) filter (where b.number = 5) as z_science_flux_mean_err,
+            max(b.psf_flux_min) filter (where b.number = 5) as z_psf_flux_min,
+            max(b.psf_flux_max) filter (where b.number = 5) as z_psf_flux_max,
+            max(b.psf_flux_max_slope) filter (where b.number = 5) as z_psf_flux_max_slope,
+            max(b.psf_flux_err_mean) filter (where b.number = 5) as z_psf_flux_err_mean,
+            max(b.psf_flux_mean) filter (where b.number = 6) as y_psf_flux_mean,
+            max(b.psf_flux_mean_err) filter (where b.number = 6) as y_psf_flux_mean_err,
+            max(b.psf_flux_sigma) filter (where b.number = 6) as y_psf_flux_sigma,
+            coalesce(max(b.psf_flux_ndata) filter (where b.number = 6), 0) as y_psf_flux_ndata,
+            max(b.science_flux_mean) filter (where b.number = 6) as y_science_flux_mean,
+            max(b.science_flux_mean_err) filter (where b.number = 6) as y_science_flux_mean_err,
+            max(b.psf_flux_min) filter (where b.number = 6) as y_psf_flux_min,
+            max(b.psf_flux_max) filter (where b.number = 6) as y_psf_flux_max,
+            max(b.psf_flux_max_slope) filter (where b.number = 6) as y_psf_flux_max_slope,
+            max(b.psf_flux_err_mean) filter (where b.number = 6) as y_psf_flux_err_mean
         from band as b
         group by b.dia_object_id
     )
@@ -125,35 +187,29 @@ begin
         first_dia_source_mjd_tai, last_dia_source_mjd_tai, n_dia_sources
     )
     select
-        t.dia_object_id,
-        case when p.ra < 0.0 then case when p.ra + 360.0 >= 360.0 then 0.0 else p.ra + 360.0 end else p.ra end,
-        p.dec, p.ra_err, p.dec_err, p.ra_dec_cov,
-        u.psf_flux_mean, u.psf_flux_mean_err, u.psf_flux_sigma, coalesce(u.psf_flux_ndata, 0),
-        u.science_flux_mean, u.science_flux_mean_err,
-        u.psf_flux_min, u.psf_flux_max, u.psf_flux_max_slope, u.psf_flux_err_mean,
-        g.psf_flux_mean, g.psf_flux_mean_err, g.psf_flux_sigma, coalesce(g.psf_flux_ndata, 0),
-        g.science_flux_mean, g.science_flux_mean_err,
-        g.psf_flux_min, g.psf_flux_max, g.psf_flux_max_slope, g.psf_flux_err_mean,
-        r.psf_flux_mean, r.psf_flux_mean_err, r.psf_flux_sigma, coalesce(r.psf_flux_ndata, 0),
-        r.science_flux_mean, r.science_flux_mean_err,
-        r.psf_flux_min, r.psf_flux_max, r.psf_flux_max_slope, r.psf_flux_err_mean,
-        i.psf_flux_mean, i.psf_flux_mean_err, i.psf_flux_sigma, coalesce(i.psf_flux_ndata, 0),
-        i.science_flux_mean, i.science_flux_mean_err,
-        i.psf_flux_min, i.psf_flux_max, i.psf_flux_max_slope, i.psf_flux_err_mean,
-        z.psf_flux_mean, z.psf_flux_mean_err, z.psf_flux_sigma, coalesce(z.psf_flux_ndata, 0),
-        z.science_flux_mean, z.science_flux_mean_err,
-        z.psf_flux_min, z.psf_flux_max, z.psf_flux_max_slope, z.psf_flux_err_mean,
-        y.psf_flux_mean, y.psf_flux_mean_err, y.psf_flux_sigma, coalesce(y.psf_flux_ndata, 0),
-        y.science_flux_mean, y.science_flux_mean_err,
-        y.psf_flux_min, y.psf_flux_max, y.psf_flux_max_slope, y.psf_flux_err_mean,
+        w.dia_object_id,
+        case when w.ra < 0.0 then case when w.ra + 360.0 >= 360.0 then 0.0 else w.ra + 360.0 end else w.ra end,
+        w.dec, w.ra_err, w.dec_err, w.ra_dec_cov,
+        w.u_psf_flux_mean, w.u_psf_flux_mean_err, w.u_psf_flux_sigma, w.u_psf_flux_ndata,
+        w.u_science_flux_mean, w.u_science_flux_mean_err,
+        w.u_psf_flux_min, w.u_psf_flux_max, w.u_psf_flux_max_slope, w.u_psf_flux_err_mean,
+        w.g_psf_flux_mean, w.g_psf_flux_mean_err, w.g_psf_flux_sigma, w.g_psf_flux_ndata,
+        w.g_science_flux_mean, w.g_science_flux_mean_err,
+        w.g_psf_flux_min, w.g_psf_flux_max, w.g_psf_flux_max_slope, w.g_psf_flux_err_mean,
+        w.r_psf_flux_mean, w.r_psf_flux_mean_err, w.r_psf_flux_sigma, w.r_psf_flux_ndata,
+        w.r_science_flux_mean, w.r_science_flux_mean_err,
+        w.r_psf_flux_min, w.r_psf_flux_max, w.r_psf_flux_max_slope, w.r_psf_flux_err_mean,
+        w.i_psf_flux_mean, w.i_psf_flux_mean_err, w.i_psf_flux_sigma, w.i_psf_flux_ndata,
+        w.i_science_flux_mean, w.i_science_flux_mean_err,
+        w.i_psf_flux_min, w.i_psf_flux_max, w.i_psf_flux_max_slope, w.i_psf_flux_err_mean,
+        w.z_psf_flux_mean, w.z_psf_flux_mean_err, w.z_psf_flux_sigma, w.z_psf_flux_ndata,
+        w.z_science_flux_mean, w.z_science_flux_mean_err,
+        w.z_psf_flux_min, w.z_psf_flux_max, w.z_psf_flux_max_slope, w.z_psf_flux_err_mean,
+        w.y_psf_flux_mean, w.y_psf_flux_mean_err, w.y_psf_flux_sigma, w.y_psf_flux_ndata,
+        w.y_science_flux_mean, w.y_science_flux_mean_err,
+        w.y_psf_flux_min, w.y_psf_flux_max, w.y_psf_flux_max_slope, w.y_psf_flux_err_mean,
         t.first_mjd_tai, t.last_mjd_tai, t.n_dia_sources
-    from pg_temp.stage_touched as t
-    inner join place as p on t.dia_object_id = p.dia_object_id
-    left join band as u on t.dia_object_id = u.dia_object_id and u.band = 'u'
-    left join band as g on t.dia_object_id = g.dia_object_id and g.band = 'g'
-    left join band as r on t.dia_object_id = r.dia_object_id and r.band = 'r'
-    left join band as i on t.dia_object_id = i.dia_object_id and i.band = 'i'
-    left join band as z on t.dia_object_id = z.dia_object_id and z.band = 'z'
-    left join band as y on t.dia_object_id = y.dia_object_id and y.band = 'y';
+    from wide as w
+    inner join pg_temp.stage_touched as t on w.dia_object_id = t.dia_object_id;
 end
 $$;
