@@ -19,8 +19,8 @@ from apdb.errors import (
     TooManyObjects,
     VisitConflict,
 )
+from apdb.input.visit import Visit
 from apdb.store import StoreReport
-from apdb.visit import Visit
 
 __all__ = [
     "Apdb",

@@ -9,15 +9,15 @@ from typing import Any, cast
 from astropy.table import Table
 from psycopg import sql
 
-from apdb.catalogue import Column
 from apdb.errors import InvalidInput, Problem
-from apdb.problems import show
+from apdb.input.problems import show
+from apdb.input.visit import Visit
+from apdb.query.tables_out import fetch_table
 from apdb.replacement import CorrectionReport, Replacement
+from apdb.schema.catalogue import Column
 from apdb.session import Session
 from apdb.store import Rule, check_options, run
 from apdb.store_job import call
-from apdb.tables_out import fetch_table
-from apdb.visit import Visit
 
 _MAX_ID = 2**63 - 1
 

@@ -9,16 +9,16 @@ from apdb.corrections import Corrections
 from apdb.ephemeris import Ephemerides
 from apdb.expectations import Expectations
 from apdb.forced import ForcedPhotometry
-from apdb.queries import Queries
+from apdb.input.visit import Visit
+from apdb.query.queries import Queries
+from apdb.query.status import Monitoring
 from apdb.settings import Settings
-from apdb.status import Monitoring
 from apdb.store import Rule, StoreReport, store_visit
-from apdb.visit import Visit
 
 
 def default_dsn() -> str:
     """Return the DSN of APDB_DSN, else that of the private cluster."""
-    from apdb.cluster import Cluster
+    from apdb.server.cluster import Cluster
 
     return os.environ.get("APDB_DSN") or Cluster().dsn()
 

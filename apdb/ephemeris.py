@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from apdb.catalogue import table
-from apdb.problems import Problems
-from apdb.records import Batch, normalise
+from apdb.input.problems import Problems
+from apdb.input.records import Batch, normalise
+from apdb.input.visit import MJD_MAX, MJD_MIN, mjd_problem
+from apdb.schema.catalogue import table
 from apdb.session import Session
 from apdb.store import copy_in
-from apdb.visit import MJD_MAX, MJD_MIN, mjd_problem
 
 REQUIRED = ("ss_object_id", "mjd_tai", "ra", "dec", "ra_rate", "dec_rate")
 

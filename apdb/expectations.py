@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from apdb.errors import InvalidInput, Problem
-from apdb.problems import show
-from apdb.query_call import Degrees, Mjd, degrees, invalid, mjd, whole
+from apdb.input.problems import show
+from apdb.query.call import Degrees, Mjd, degrees, invalid, mjd, whole
 from apdb.session import Session
 
 MAX_DETECTOR = 2**15 - 1

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apdb.partitions import make_partitions
-from apdb.records import forced_batch
+from apdb.input.records import forced_batch
+from apdb.schema.partitions import make_partitions
 from apdb.session import Session
 from apdb.store import copy_in
 

@@ -11,8 +11,8 @@ import psycopg
 from numpy.typing import NDArray
 
 from apdb.errors import NotFound
+from apdb.input.visit import Visit
 from apdb.store_job import Job, StoreReport, call
-from apdb.visit import Visit
 
 
 @dataclass(frozen=True)

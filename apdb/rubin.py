@@ -15,10 +15,10 @@ import fastavro
 import numpy as np
 import numpy.typing as npt
 
-from apdb.catalogue import table
 from apdb.errors import InvalidInput
-from apdb.footprint import separation
-from apdb.sphere import positions, unit_vectors
+from apdb.input.footprint import separation
+from apdb.input.sphere import positions, unit_vectors
+from apdb.schema.catalogue import table
 
 Columns = dict[str, npt.NDArray[Any]]
 Record = Mapping[str, Any]

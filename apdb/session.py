@@ -13,7 +13,7 @@ import psycopg
 import psycopg_pool
 
 from apdb.errors import Busy
-from apdb.migrate import verify
+from apdb.schema.migrate import verify
 from apdb.translate import connect_once, not_running, translated
 
 POOL_TIMEOUT = 600.0

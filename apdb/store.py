@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from apdb import catalogue
-from apdb.copy_binary import chunks
 from apdb.errors import ApdbError, ConnectionLost, IdConflict, InvalidInput, Problem
-from apdb.partitions import make_partitions
-from apdb.records import Batch, forced_batch
+from apdb.input.copy_binary import chunks
+from apdb.input.records import Batch, forced_batch
+from apdb.input.visit import Visit
+from apdb.schema import catalogue
+from apdb.schema.partitions import make_partitions
 from apdb.session import Session, client_name
 from apdb.store_job import Job, StoreReport, first_row
-from apdb.visit import Visit
 
 Rule = Literal["nearest", "likelihood"]
 Forced = Callable[[Table], Any]

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from apdb.digest import content_digest
 from apdb.errors import VisitConflict
-from apdb.records import dia_source_batch
-from apdb.visit import Visit
+from apdb.input.digest import content_digest
+from apdb.input.records import dia_source_batch
+from apdb.input.visit import Visit
 
 STEPS = (
     "validate",

@@ -109,7 +109,7 @@ def benchmark_server(dsn: str | None = None) -> Iterator[Server]:
         finally:
             foreign.drop_databases()
         return
-    from apdb.cluster import Cluster
+    from apdb.server.cluster import Cluster
 
     with tempfile.TemporaryDirectory(prefix="apdb-bench-", ignore_cleanup_errors=True) as root:
         # When run by root, the server runs as another user and must be able to enter.

@@ -18,7 +18,7 @@ import psycopg
 from rich.console import Console
 
 import apdb
-from apdb import migrate
+from apdb.schema import migrate
 from benchmarks.common import benchmark_server, parser, server_settings, settle, write_results
 from benchmarks.store import CENTER, FIELD_RADIUS, add_nearby_objects, store
 from benchmarks.workload import FIRST_MJD_TAI, FieldVisit, field_visits

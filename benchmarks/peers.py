@@ -69,7 +69,7 @@ class Ours:
 
     def __init__(self, dsn: str, rule: str) -> None:
         import apdb
-        from apdb import migrate
+        from apdb.schema import migrate
 
         migrate.upgrade(dsn)
         self.dsn = dsn

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 import apdb
-from apdb import migrate
+from apdb.schema import migrate
 from benchmarks.common import benchmark_server, parser, server_settings, versions, write_results
 from benchmarks.store import described
 from benchmarks.workload import field_visits

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import track
 
 import apdb
-from apdb import migrate
+from apdb.input.sphere import unit_vectors
 from apdb.rubin import AlertTables, AlertVisit, read_alerts, visits
-from apdb.sphere import unit_vectors
+from apdb.schema import migrate
 from apdb.store import Rule
 from apdb.truth import TruthReport, compare
 from benchmarks.common import benchmark_server, server_settings, versions, write_results

@@ -20,7 +20,7 @@ from rich.progress import track
 from rich.table import Table
 
 import apdb
-from apdb import migrate
+from apdb.schema import migrate
 from benchmarks.common import (
     benchmark_server,
     parser,

@@ -15,12 +15,12 @@ from pathlib import Path
 from cli_page import cli_page
 
 from apdb import errors
-from apdb.catalogue import Table, catalogue
-from apdb.catalogue_model import Column
 from apdb.cli.main import app
-from apdb.routines import READER_ROOMS, READER_ROUTINES, Routine, routines
+from apdb.schema.catalogue import Table, catalogue
+from apdb.schema.catalogue_model import Column
+from apdb.schema.routines import READER_ROOMS, READER_ROUTINES, Routine, routines
+from apdb.schema.views import HIDDEN
 from apdb.settings import Setting
-from apdb.views import HIDDEN
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTICE = "<!-- Written by `./dev docs`; do not edit. -->"
@@ -47,7 +47,8 @@ Version {} of the schema. Users read the views `apdb.<table>`; the tables behind
 schema `apdb_base`, which only the owner role may touch. In SQL and Python a column has its first
 name; in an alert packet it has its DPDD name, and input tables may use either. Units are written as
 astropy reads them. Times are MJD TAI, fluxes nJy, positions ICRS degrees, errors one sigma. The
-source of this page, of the tables and of the comments in the database is `apdb/catalogue.yaml`."""
+source of this page, of the tables and of the comments in the database is
+`apdb/schema/catalogue.yaml`."""
 
 ROOMS = {
     "visit": "storing a visit: locks, stage, register, sources",
@@ -241,7 +242,7 @@ def entry_points() -> dict[str, tuple[str, ...]]:
     """Return the routines that Python calls, with the modules that do."""
     known = {routine.name for routine in routines()} - CALLED_EVERYWHERE
     found: dict[str, list[str]] = {}
-    for path in sorted((ROOT / "apdb").glob("*.py")):
+    for path in sorted((ROOT / "apdb").rglob("*.py")):
         for name in sorted(_named_in(path.read_text(encoding="utf-8")) & known):
             found.setdefault(name, []).append(f"apdb/{path.name}")
     return {name: tuple(modules) for name, modules in found.items()}

@@ -1,4 +1,4 @@
-"""Alembic environment: runs on the connection and transaction that `apdb.migrate` gives it."""
+"""Alembic environment: runs on the connection and transaction that `apdb.schema.migrate` gives it."""
 
 from alembic import context
 

@@ -14,8 +14,8 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
-from apdb import migrate
-from apdb.cluster import Cluster
+from apdb.schema import migrate
+from apdb.server.cluster import Cluster
 
 MJD = 61100.0
 COUNTS = [f"{band}_psf_flux_ndata" for band in "ugrizy"]

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from apdb.catalogue import table
 from apdb.errors import InvalidInput, Problem
-from apdb.records import Batch, dia_source_batch
-from apdb.visit import Visit
+from apdb.input.records import Batch, dia_source_batch
+from apdb.input.visit import Visit
+from apdb.schema.catalogue import table
 
 VISIT = Visit(
     visit=2026030900026,

@@ -16,8 +16,8 @@ from psycopg.conninfo import make_conninfo
 from pytest_postgresql import factories
 
 import apdb
-from apdb import migrate
-from apdb.cluster import Cluster
+from apdb.schema import migrate
+from apdb.server.cluster import Cluster
 
 
 @dataclass(frozen=True)

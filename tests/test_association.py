@@ -20,7 +20,7 @@ from association_tools import (
 )
 
 import apdb
-from apdb.cluster import Cluster
+from apdb.server.cluster import Cluster
 
 MJD = 61100.0
 Catalogue = dict[str, Any]

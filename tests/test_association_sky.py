@@ -13,7 +13,7 @@ from astropy.coordinates import SkyCoord
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from apdb.cluster import Cluster
+from apdb.server.cluster import Cluster
 
 #: Where rounding may decide whether a pair is within the radius [deg].
 BOUNDARY = 1e-9

@@ -16,8 +16,8 @@ from psycopg import sql
 from store_tools import Exposed, digest, exposures
 
 import apdb
-from apdb import migrate
-from apdb.cluster import Cluster
+from apdb.schema import migrate
+from apdb.server.cluster import Cluster
 
 pytestmark = pytest.mark.slow
 

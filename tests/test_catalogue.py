@@ -18,7 +18,7 @@ from astropy import units
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from apdb.catalogue import Column, Table, catalogue, sqlalchemy_metadata, table
+from apdb.schema.catalogue import Column, Table, catalogue, sqlalchemy_metadata, table
 
 DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -107,7 +107,7 @@ def ddl(name: str) -> str:
 
 
 def test_yaml_is_valid_felis_with_descriptions_units_and_ucds() -> None:
-    text = resources.files("apdb").joinpath("catalogue.yaml").read_text(encoding="utf-8")
+    text = resources.files("apdb.schema").joinpath("catalogue.yaml").read_text(encoding="utf-8")
     schema: felis.datamodel.Schema[felis.datamodel.Table]
     schema = felis.datamodel.Schema.model_validate(
         yaml.safe_load(text), context={"check_description": True}

@@ -12,7 +12,7 @@ from psycopg import sql
 
 import apdb
 from apdb.cli.main import main
-from apdb.cluster import Cluster
+from apdb.server.cluster import Cluster
 
 Run = Callable[..., tuple[int, str, str]]
 

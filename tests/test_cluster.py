@@ -16,11 +16,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from apdb import cluster as cluster_module
-from apdb.cluster import Cluster
 from apdb.errors import ServerError, ServerNotRunning
-from apdb.pg_conf import MIB
-from apdb.pg_place import ServerUser
+from apdb.server import cluster as cluster_module
+from apdb.server.cluster import Cluster
+from apdb.server.pg_conf import MIB
+from apdb.server.pg_place import ServerUser
 
 pytestmark = pytest.mark.xdist_group("cluster")
 SMALL = 256 * MIB
@@ -114,7 +114,7 @@ def test_start_of_running_server_is_a_no_op(cluster):
 def test_concurrent_starts_make_one_server(cluster):
     cluster.stop()
     code = (
-        "import sys; from pathlib import Path; from apdb.cluster import Cluster;"
+        "import sys; from pathlib import Path; from apdb.server.cluster import Cluster;"
         "print(Cluster(Path(sys.argv[1])).start())"
     )
     command = [sys.executable, "-c", code, str(cluster.root)]
@@ -240,7 +240,7 @@ USER_SCRIPT = """
 import os, sys
 from pathlib import Path
 import psycopg
-from apdb.cluster import Cluster
+from apdb.server.cluster import Cluster
 if os.getuid() == 0:  # the packages may be where only root can read: import first
     os.setgroups([]); os.setgid(int(sys.argv[3])); os.setuid(int(sys.argv[2]))
 cluster = Cluster(Path(sys.argv[1]), fsync=False, memory=2**28, timeout=30)
@@ -348,6 +348,6 @@ def test_place_closed_to_the_servers_user(scratch):
 
 @pytest.mark.skipif(not AS_ROOT, reason="only root needs the user postgres")
 def test_root_without_a_user_postgres(scratch, monkeypatch):
-    monkeypatch.setattr("apdb.pg_place.OS_USER", "no-such-user")
+    monkeypatch.setattr("apdb.server.pg_place.OS_USER", "no-such-user")
     with pytest.raises(ServerError, match=r"no user `no-such-user`(.|\n)*useradd"):
         Cluster(scratch / "c")

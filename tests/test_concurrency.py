@@ -31,7 +31,7 @@ from store_tools import (
 )
 
 import apdb
-from apdb import migrate
+from apdb.schema import migrate
 from apdb.session import client_name
 
 WRITERS = 8

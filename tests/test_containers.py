@@ -16,7 +16,7 @@ from astropy.io import fits
 from astropy.table import QTable, Table
 from batch_tools import IDS, VISIT, problems, rich, same, sources
 
-from apdb.records import dia_source_batch, forced_batch
+from apdb.input.records import dia_source_batch, forced_batch
 
 
 class StreamOnly:
@@ -134,8 +134,8 @@ def test_what_is_no_table_is_refused(data: Any) -> None:
 
 def test_pandas_and_pyarrow_are_not_imported() -> None:
     code = (
-        "import sys, apdb.records; "
-        "apdb.records.read_columns({'ra': [1.0, None]}, apdb.records.Problems()); "
+        "import sys, apdb.input.records; "
+        "apdb.input.records.read_columns({'ra': [1.0, None]}, apdb.input.records.Problems()); "
         "print([m for m in ('pandas', 'pyarrow', 'polars') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from apdb.errors import InvalidInput
-from apdb.records import dia_source_batch
-from apdb.visit import Visit
+from apdb.input.records import dia_source_batch
+from apdb.input.visit import Visit
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from psycopg import sql
 from psycopg._copy_base import BinaryFormatter
 from psycopg.adapt import Transformer
 
-from apdb.catalogue import Column
-from apdb.copy_binary import chunks, encode
-from apdb.records import Batch
+from apdb.input.copy_binary import chunks, encode
+from apdb.input.records import Batch
+from apdb.schema.catalogue import Column
 
 FELIS = {
     "smallint": "short",

@@ -36,8 +36,8 @@ from store_tools import (
 )
 
 import apdb
-from apdb import migrate
-from apdb.cluster import Cluster
+from apdb.schema import migrate
+from apdb.server.cluster import Cluster
 from apdb.session import client_name
 from apdb.translate import translated
 

@@ -11,10 +11,10 @@ import pytest
 from matplotlib.image import imread
 
 import apdb
-from apdb import demo
 from apdb.cli.main import main
-from apdb.cluster import Cluster
-from apdb.demo_material import replayed, simulated
+from apdb.demo import run as demo
+from apdb.demo.material import replayed, simulated
+from apdb.server.cluster import Cluster
 from pipeline.survey import Field, SurveyConfig
 
 SMALL = SurveyConfig(

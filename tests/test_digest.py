@@ -16,10 +16,10 @@ from astropy.table import QTable, Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apdb.catalogue import table
-from apdb.digest import content_digest
-from apdb.records import dia_source_batch
-from apdb.visit import Visit
+from apdb.input.digest import content_digest
+from apdb.input.records import dia_source_batch
+from apdb.input.visit import Visit
+from apdb.schema.catalogue import table
 
 VISIT = Visit(
     visit=2026030900026,

@@ -13,7 +13,7 @@ from doc_tools import agrees, outputs
 import apdb
 from apdb.cli.main import app
 from apdb.errors import error_classes
-from apdb.routines import routines
+from apdb.schema.routines import routines
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

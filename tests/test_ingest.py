@@ -21,8 +21,8 @@ from astropy.table import MaskedColumn, Table
 
 import apdb
 from apdb.cli.main import main
-from apdb.ingest import ingest
-from apdb.ingest_said import VisitOptions
+from apdb.ingest.run import ingest
+from apdb.ingest.said import VisitOptions
 from pipeline.survey import Field, SurveyConfig, simulate
 
 MJD = 61109.1447

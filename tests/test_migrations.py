@@ -12,9 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 import apdb
-from apdb import migrate
-from apdb.catalogue import BASE_SCHEMA, sqlalchemy_metadata
-from apdb.cluster import Cluster
+from apdb.schema import migrate
+from apdb.schema.catalogue import BASE_SCHEMA, sqlalchemy_metadata
+from apdb.server.cluster import Cluster
 
 COLUMNS = """
 select c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,

@@ -15,8 +15,8 @@ import pytest
 from association_tools import COUNTS, Bench
 from psycopg.errors import Diagnostic
 
-from apdb import migrate
-from apdb.cluster import Cluster
+from apdb.schema import migrate
+from apdb.server.cluster import Cluster
 
 N_SOURCES = 500
 #: Middle of each of 12 partitions of 30 days.

@@ -19,7 +19,7 @@ from matplotlib.path import Path as Polygon
 from psycopg.conninfo import make_conninfo
 
 import apdb
-from apdb.sphere import east_north, offset, unit_vectors
+from apdb.input.sphere import east_north, offset, unit_vectors
 
 MJD = 61109.1
 FIELDS = [(0.0, 0.0), (120.0, 90.0), (359.9, -89.7), (45.0, 35.2644), (200.0, -30.0)]

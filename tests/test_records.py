@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from batch_tools import SOURCE, VISIT, problem, problems, rich, same, sources
 
-from apdb.catalogue import table
 from apdb.errors import InvalidInput
-from apdb.records import dia_source_batch, forced_batch, normalise
+from apdb.input.records import dia_source_batch, forced_batch, normalise
+from apdb.schema.catalogue import table
 
 
 def test_packet_names_and_ours_give_the_same_batch() -> None:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from apdb.errors import error_classes
-from apdb.routines import Routine, drift, install, routines
+from apdb.schema.routines import Routine, drift, install, routines
 
 SECTIONS = {"contract", "returns", "errors", "locks", "cost"}
 STAGES = (
@@ -135,7 +135,7 @@ def test_a_changed_signature_is_dropped_and_made_anew(
 ) -> None:
     from dataclasses import replace
 
-    import apdb.routines as module
+    import apdb.schema.routines as module
 
     old = next(r for r in routines() if r.name == "ms_since")
     new = replace(
@@ -153,7 +153,7 @@ def test_a_changed_signature_is_dropped_and_made_anew(
 def test_a_changed_view_takes_its_routines_along(
     plain_connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import apdb.routines as module
+    import apdb.schema.routines as module
 
     generated = dict(module._generated())
     generated["view", "dia_object"] += ";\ncomment on view apdb.dia_object is 'changed'"

@@ -13,9 +13,9 @@ import pytest
 from astropy.coordinates import SkyCoord
 
 import apdb
-from apdb.catalogue import table
 from apdb.errors import InvalidInput
 from apdb.rubin import AlertTables, AlertVisit, read_alerts, visits
+from apdb.schema.catalogue import table
 
 DATA = Path(os.environ.get("APDB_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 ALERTS = DATA / "rubin" / "alerts.avro"

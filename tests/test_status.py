@@ -14,7 +14,7 @@ from astropy.time import Time
 from psycopg.conninfo import make_conninfo
 
 import apdb
-from apdb.status import Disk, Severity, Status
+from apdb.query.status import Disk, Severity, Status
 
 
 def now() -> float:

@@ -8,8 +8,8 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord, search_around_sky
 
 import apdb
-from apdb.catalogue import table
 from apdb.errors import InvalidInput
+from apdb.schema.catalogue import table
 from apdb.truth import compare
 from pipeline.survey import (
     Field,

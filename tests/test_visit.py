@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from apdb.errors import InvalidInput
-from apdb.visit import Visit
+from apdb.input.visit import Visit
 
 GOOD: dict[str, Any] = {
     "visit": 2026030900026,

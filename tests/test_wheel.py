@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from apdb.cluster import Cluster
+from apdb.server.cluster import Cluster
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
@@ -76,7 +76,7 @@ def test_wheel_holds_every_routine_and_migration(wheel: Path) -> None:
         }
         assert len(wanted) > 3
         assert wanted <= names
-    assert "apdb/catalogue.yaml" in names
+    assert "apdb/schema/catalogue.yaml" in names
     assert "apdb/py.typed" in names
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import typer
 
-from apdb.cluster import Cluster
 from apdb.errors import ServerNotRunning
+from apdb.server.cluster import Cluster
 
 
 @dataclass(frozen=True)

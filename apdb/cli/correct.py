@@ -14,8 +14,8 @@ import apdb
 from apdb.cli.context import print_json, settings
 from apdb.cli.store import AssociationRule
 from apdb.errors import InvalidInput
-from apdb.ingest_said import VisitOptions
-from apdb.ingest_visits import pieces
+from apdb.ingest.said import VisitOptions
+from apdb.ingest.visits import pieces
 from apdb.replacement import CorrectionReport
 
 SHOWN = 20

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 import apdb
-from apdb import migrate
 from apdb.cli.context import print_json, settings
 from apdb.errors import SchemaMismatch
+from apdb.schema import migrate
 
 DRIFT = 1
 

@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 import apdb
-from apdb import demo as job
-from apdb import migrate
 from apdb.cli.context import print_json, settings
 from apdb.cli.progress import ProgressBar
 from apdb.cli.store import AssociationRule, rule
-from apdb.demo_material import SEED, replayed, simulated
+from apdb.demo import run as job
+from apdb.demo.material import SEED, replayed, simulated
+from apdb.schema import migrate
 
 LISTED = 5
 QUERY = "select ra, dec, n_dia_sources from apdb.dia_object order by n_dia_sources desc limit 5"

@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from apdb.ingest import Outcome, Watcher
+from apdb.ingest.run import Outcome, Watcher
 
 
 class ProgressBar(Watcher):

@@ -21,7 +21,7 @@ from apdb.cli.tables import (
     write_table,
 )
 from apdb.errors import InvalidInput
-from apdb.status import GRACE, Outstanding
+from apdb.query.status import GRACE, Outstanding
 
 NEEDS_OPERATOR = 20
 """Exit code of `apdb status` when something needs the operator."""

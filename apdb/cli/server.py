@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from apdb.cli.context import print_json, settings
-from apdb.cluster import Cluster
-from apdb.pg_process import ClusterStatus
+from apdb.server.cluster import Cluster
+from apdb.server.pg_process import ClusterStatus
 
 NOT_RUNNING = 3  # what `pg_ctl status` and service scripts return
 
@@ -55,7 +55,7 @@ def start(
     cluster = Cluster(fsync=not unsafe_no_fsync)
     started = cluster.start()
     if cluster.ensure_database():
-        from apdb import migrate
+        from apdb.schema import migrate
 
         migrate.upgrade(cluster.dsn())
     if not quiet:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from apdb.cli.tables import show_rows
-from apdb.status import Severity, Status
+from apdb.query.status import Severity, Status
 
 _COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"}
 _SHOWN = 10

@@ -15,8 +15,8 @@ from rich.table import Table
 import apdb
 from apdb.cli.context import print_json, settings
 from apdb.cli.progress import ProgressBar
-from apdb.ingest import IngestSummary, Outcome, ingest
-from apdb.ingest_said import VisitOptions
+from apdb.ingest.run import IngestSummary, Outcome, ingest
+from apdb.ingest.said import VisitOptions
 from apdb.store import Rule
 
 SHOWN = 20

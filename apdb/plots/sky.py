@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from apdb.errors import InvalidInput
-from apdb.sphere import positions, tangent, unit_vectors
+from apdb.input.sphere import positions, tangent, unit_vectors
 
 Floats = npt.NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from apdb.catalogue import Column, table
+from apdb.schema.catalogue import Column, table
 
 #: Columns that come from the visit, from association or from the database.
 DECIDED_ELSEWHERE = frozenset(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from apdb.sphere import offset
+from apdb.input.sphere import offset
 from pipeline.survey import measure
 from pipeline.survey.population import Kind
 from pipeline.survey.schedule import Exposure, dia_source_ids

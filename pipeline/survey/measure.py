@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from apdb.sphere import offset
+from apdb.input.sphere import offset
 from pipeline.survey.config import DETECTOR_PIXELS, PIXEL_SCALE
 from pipeline.survey.population import flux
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from apdb.sphere import east_north, offset, positions, unit_vectors
+from apdb.input.sphere import east_north, offset, positions, unit_vectors
 from pipeline.survey.config import HALF_SIDES, Field, SurveyConfig
 from pipeline.survey.population import Kind, flux_in_bands
 from pipeline.survey.schedule import detector_offset

@@ -8,7 +8,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from apdb.sphere import offset
+from apdb.input.sphere import offset
 from pipeline.survey.config import HALF_SIDES, Field, SurveyConfig
 from pipeline.survey.schedule import DITHER, detector_offset
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy.time import Time
 
-from apdb.sphere import offset
+from apdb.input.sphere import offset
 from pipeline.survey.config import BANDS, HALF_SIDES, SurveyConfig
 
 #: Gap between neighbouring detectors [deg].

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from apdb.sphere import offset, tangent
+from apdb.input.sphere import offset, tangent
 from pipeline.survey import measure
 from pipeline.survey.config import BANDS, HALF_SIDES, SurveyConfig
 from pipeline.survey.measure import Columns, Conditions

@@ -12,12 +12,9 @@ from astropy.table import MaskedColumn
 from numpy.typing import NDArray
 
 from apdb import rubin
-from apdb.catalogue import table
-from apdb.containers import RawColumn
-from apdb.conversion import convert
 from apdb.errors import InvalidInput
-from apdb.ingest_files import CatalogueFile, file_format, is_alerts, read_catalogue
-from apdb.ingest_said import (
+from apdb.ingest.files import CatalogueFile, file_format, is_alerts, read_catalogue
+from apdb.ingest.said import (
     COLUMNS,
     VISIT_ONLY,
     VisitOptions,
@@ -25,8 +22,11 @@ from apdb.ingest_said import (
     said_by_metadata,
     visit_of,
 )
-from apdb.problems import Problems
-from apdb.visit import Visit
+from apdb.input.containers import RawColumn
+from apdb.input.conversion import convert
+from apdb.input.problems import Problems
+from apdb.input.visit import Visit
+from apdb.schema.catalogue import table
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ class ForeignKey:
     """A reference to the key of another table.
 
     Those of the tables that a visit writes thousands of rows to are checked once a statement, by
-    triggers (`apdb.references`); the others are foreign keys of PostgreSQL.
+    triggers (`apdb.schema.references`); the others are foreign keys of PostgreSQL.
     """
 
     name: str

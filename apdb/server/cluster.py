@@ -18,11 +18,11 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from apdb import pg_conf
 from apdb.errors import ServerError, ServerNotRunning
-from apdb.pg_install import Installation, find_installation
-from apdb.pg_place import SOCKET_FILE, ServerUser, default_root, exclusive, plan_socket_dir
-from apdb.pg_process import SETTLED, ClusterStatus, Identity, wait_settled
+from apdb.server import pg_conf
+from apdb.server.pg_install import Installation, find_installation
+from apdb.server.pg_place import SOCKET_FILE, ServerUser, default_root, exclusive, plan_socket_dir
+from apdb.server.pg_process import SETTLED, ClusterStatus, Identity, wait_settled
 
 SUPERUSER = "postgres"
 DATABASE = "apdb"

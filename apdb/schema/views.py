@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from apdb.catalogue import BASE_SCHEMA, Table, catalogue
+from apdb.schema.catalogue import BASE_SCHEMA, Table, catalogue
 
 HIDDEN = {
     "dia_object": "validity_end_mjd_tai is null",

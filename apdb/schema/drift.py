@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from apdb.catalogue import BASE_SCHEMA, Table, catalogue
+from apdb.schema.catalogue import BASE_SCHEMA, Table, catalogue
 
 _COLUMNS = """
 select

@@ -16,7 +16,7 @@ from astropy.table import MaskedColumn, Table
 from numpy.typing import NDArray
 from psycopg import sql
 
-from apdb.catalogue import Column
+from apdb.schema.catalogue import Column
 
 HEADER_BYTES = 19
 CHUNK_ROWS = 65_536

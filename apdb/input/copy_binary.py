@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apdb.catalogue import Column
-from apdb.conversion import default_value
-from apdb.records import Batch
+from apdb.input.conversion import default_value
+from apdb.input.records import Batch
+from apdb.schema.catalogue import Column
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 TRAILER = struct.pack(">h", -1)

@@ -15,8 +15,8 @@ from typing import Any
 
 import psycopg
 
-from apdb.references import reference_statements
-from apdb.views import view_statements
+from apdb.schema.references import reference_statements
+from apdb.schema.views import view_statements
 
 READER_ROOMS = frozenset({"query", "status"})
 READER_ROUTINES = frozenset({"setting", "settings", "mjd_tai", "sky_cells"})
@@ -87,8 +87,9 @@ class Routine:
 
 def sql_folder() -> Path:
     """Return the folder of the routines: inside the installed package, or of the checkout."""
-    packaged = Path(__file__).parent / "_sql"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "sql"
+    package = Path(__file__).parents[1]
+    packaged = package / "_sql"
+    return packaged if packaged.is_dir() else package.parent / "sql"
 
 
 def parse(path: Path) -> Routine:

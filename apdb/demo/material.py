@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from apdb import rubin
 from apdb.errors import InvalidInput
-from apdb.visit import Visit
+from apdb.input.visit import Visit
 
 SEED = 20260310
 

@@ -24,7 +24,7 @@ from astropy.time import Time
 from astropy.utils.masked import Masked
 from numpy.typing import NDArray
 
-from apdb.problems import Problems
+from apdb.input.problems import Problems
 
 ACCEPTED = (
     "give an astropy Table, a pandas DataFrame, an Arrow or polars table, a numpy structured "

@@ -17,9 +17,9 @@ from alembic.script import ScriptDirectory
 from erfa import leap_seconds
 
 from apdb import __version__
-from apdb.catalogue import catalogue
 from apdb.errors import SchemaMismatch, ServerError
-from apdb.routines import drift, fingerprint, install
+from apdb.schema.catalogue import catalogue
+from apdb.schema.routines import drift, fingerprint, install
 from apdb.translate import connect_once, translated
 
 _UPGRADE_LOCK = 17004
@@ -57,8 +57,9 @@ class SchemaStatus:
 
 def migrations_folder() -> Path:
     """Return the folder of the revisions: inside the installed package, or of the checkout."""
-    packaged = Path(__file__).parent / "_migrations"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "migrations"
+    package = Path(__file__).parents[1]
+    packaged = package / "_migrations"
+    return packaged if packaged.is_dir() else package.parent / "migrations"
 
 
 def upgrade(dsn: str, revision: str = "head") -> list[str]:
@@ -137,7 +138,7 @@ def check(dsn: str) -> list[str]:
     list of str
         One line for each difference: tables, columns, views, routines.
     """
-    from apdb.drift import table_drift
+    from apdb.schema.drift import table_drift
 
     with connect_once(dsn) as connection, translated():
         state = _status(connection)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apdb.catalogue import Column, Table, table
-from apdb.containers import RawColumn, read_columns
-from apdb.conversion import convert, default_value
-from apdb.problems import Problems
-from apdb.visit import FOOTPRINT_MARGIN, MJD_MAX, MJD_MIN, Visit, mjd_problem, ra_problem
+from apdb.input.containers import RawColumn, read_columns
+from apdb.input.conversion import convert, default_value
+from apdb.input.problems import Problems
+from apdb.input.visit import FOOTPRINT_MARGIN, MJD_MAX, MJD_MIN, Visit, mjd_problem, ra_problem
+from apdb.schema.catalogue import Column, Table, table
 
 Mask = NDArray[np.bool_]
 

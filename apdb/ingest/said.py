@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apdb import footprint
-from apdb.containers import RawColumn
 from apdb.errors import InvalidInput
-from apdb.ingest_files import CatalogueFile
-from apdb.visit import Visit
+from apdb.ingest.files import CatalogueFile
+from apdb.input import footprint
+from apdb.input.containers import RawColumn
+from apdb.input.visit import Visit
 
 #: A footprint that nobody gives is a circle around the sources, larger than needed by this factor
 #: and never smaller than this radius [deg].

@@ -16,10 +16,9 @@ from astropy.table import Table
 from numpy.typing import NDArray
 from psycopg import sql
 
-from apdb.catalogue import table as catalogue_table
 from apdb.errors import NotFound, Problem
-from apdb.problems import show
-from apdb.query_call import (
+from apdb.input.problems import show
+from apdb.query.call import (
     FORCED,
     Call,
     Degrees,
@@ -30,9 +29,10 @@ from apdb.query_call import (
     span,
     whole,
 )
-from apdb.query_sky import SkyQueries
+from apdb.query.sky import SkyQueries
+from apdb.query.tables_out import fetch_table
+from apdb.schema.catalogue import table as catalogue_table
 from apdb.session import READ_TIMEOUT
-from apdb.tables_out import fetch_table
 
 MAX_MAP_ORDER = 11
 """Largest HEALPix order of a map: 50 million pixels, 400 MB."""

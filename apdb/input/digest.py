@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apdb.records import Batch
-from apdb.visit import Visit
+from apdb.input.records import Batch
+from apdb.input.visit import Visit
 
 #: Part of every digest: a change of the rules below must not make old digests look like conflicts
 #: by chance.

@@ -13,12 +13,12 @@ import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
 
-from apdb import migrate
-from apdb.cluster import Cluster
 from apdb.database import Apdb
-from apdb.demo_material import DemoVisit, Material
+from apdb.demo.material import DemoVisit, Material
 from apdb.errors import InvalidInput, ServerNotRunning
-from apdb.ingest import Outcome, Watcher
+from apdb.ingest.run import Outcome, Watcher
+from apdb.schema import migrate
+from apdb.server.cluster import Cluster
 from apdb.store import Rule, StoreReport, check_options
 from apdb.truth import TruthReport, compare
 

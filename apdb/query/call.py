@@ -14,12 +14,12 @@ from astropy.table import Table
 from astropy.time import Time
 from psycopg import sql
 
-from apdb import catalogue
-from apdb.catalogue import Column
 from apdb.errors import InvalidInput, Problem
-from apdb.problems import show
+from apdb.input.problems import show
+from apdb.query.tables_out import fetch_table, selection
+from apdb.schema import catalogue
+from apdb.schema.catalogue import Column
 from apdb.session import Session
-from apdb.tables_out import fetch_table, selection
 
 Degrees: TypeAlias = float | u.Quantity
 """A number of degrees, or a Quantity with a unit of angle."""
@@ -93,7 +93,7 @@ class Call:
         Returns
         -------
         astropy.table.Table
-            See `apdb.tables_out.fetch_table`.
+            See `apdb.query.tables_out.fetch_table`.
 
         Raises
         ------

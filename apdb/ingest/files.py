@@ -10,9 +10,9 @@ from typing import Any
 
 from astropy import units as u
 
-from apdb.containers import RawColumn, read_columns
 from apdb.errors import InvalidInput
-from apdb.problems import Problems
+from apdb.input.containers import RawColumn, read_columns
+from apdb.input.problems import Problems
 
 FORMATS = "Parquet, FITS, ECSV or Avro"
 

@@ -19,8 +19,8 @@ from apdb.errors import (
     SchemaMismatch,
     ServerNotRunning,
 )
-from apdb.ingest_said import VisitOptions
-from apdb.ingest_visits import Piece, pieces
+from apdb.ingest.said import VisitOptions
+from apdb.ingest.visits import Piece, pieces
 from apdb.store import Rule, StoreReport, check_options
 
 #: How often a visit is tried while others hold the sky, and the first of the pauses, which double.

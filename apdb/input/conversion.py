@@ -13,9 +13,9 @@ import numpy as np
 from astropy import units as u
 from numpy.typing import NDArray
 
-from apdb.catalogue import Column
-from apdb.containers import RawColumn
-from apdb.problems import Problems
+from apdb.input.containers import RawColumn
+from apdb.input.problems import Problems
+from apdb.schema.catalogue import Column
 
 Mask = NDArray[np.bool_]
 Values = tuple[NDArray[Any], Mask | None]

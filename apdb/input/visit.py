@@ -16,8 +16,8 @@ from astropy import units as u
 from astropy.time import Time
 from numpy.typing import ArrayLike, NDArray
 
-from apdb import footprint
-from apdb.problems import Problems
+from apdb.input import footprint
+from apdb.input.problems import Problems
 
 MJD_MIN, MJD_MAX = 15_000.0, 150_000.0  # years 1899 to 2269
 MAX_RADIUS = 10.0  # deg: more than any camera's field, less than a radius given in arcsec

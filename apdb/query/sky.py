@@ -8,8 +8,8 @@ import numpy as np
 from astropy.table import Table
 
 from apdb.errors import Problem
-from apdb.problems import show
-from apdb.query_call import (
+from apdb.input.problems import show
+from apdb.query.call import (
     Call,
     Degrees,
     Mjd,

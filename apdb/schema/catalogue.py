@@ -17,7 +17,7 @@ import sqlalchemy as sa
 import yaml
 from sqlalchemy.dialects import postgresql
 
-from apdb.catalogue_model import Catalogue, Check, Column, ForeignKey, Index, Table, Unique
+from apdb.schema.catalogue_model import Catalogue, Check, Column, ForeignKey, Index, Table, Unique
 
 __all__ = [
     "BASE_SCHEMA",
@@ -140,7 +140,7 @@ def catalogue() -> Catalogue:
     Catalogue
         The same object at each call.
     """
-    text = resources.files("apdb").joinpath("catalogue.yaml").read_text(encoding="utf-8")
+    text = resources.files("apdb.schema").joinpath("catalogue.yaml").read_text(encoding="utf-8")
     # The safe loader written in C, where PyYAML has it, takes a tenth of the time.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     document = yaml.load(text, Loader=loader)  # noqa: S506

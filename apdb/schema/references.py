@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from apdb.catalogue import BASE_SCHEMA, ForeignKey, Table, catalogue
+from apdb.schema.catalogue import BASE_SCHEMA, ForeignKey, Table, catalogue
 
 
 @cache

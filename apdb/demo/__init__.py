@@ -1,0 +1,1 @@
+"""The demonstration: a simulated night, or real alerts, stored and shown."""

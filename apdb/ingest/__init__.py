@@ -1,0 +1,1 @@
+"""Catalogue files into the database, one visit after the other."""

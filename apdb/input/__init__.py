@@ -1,0 +1,1 @@
+"""What a caller hands in: visits and tables, checked and made ready for COPY."""

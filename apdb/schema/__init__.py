@@ -1,0 +1,1 @@
+"""The schema: the catalogue, what derives from it, and its way into a database."""

@@ -1,0 +1,1 @@
+"""The private PostgreSQL: found, configured, started and stopped."""
