@@ -19,7 +19,9 @@ from apdb.errors import (
     TooManyObjects,
     VisitConflict,
 )
+from apdb.forced import ForcedReport
 from apdb.input.visit import Visit
+from apdb.replacement import CorrectionReport
 from apdb.store import StoreReport
 
 __all__ = [
@@ -28,6 +30,8 @@ __all__ = [
     "Busy",
     "ConnectionLost",
     "CorrectionError",
+    "CorrectionReport",
+    "ForcedReport",
     "IdConflict",
     "InvalidInput",
     "NotFound",

@@ -77,7 +77,20 @@ class Replacement(Job):
         self.cleared: dict[str, Any] | None = None
 
     def is_stored(self, connection: psycopg.Connection[Any], row: Mapping[str, Any] | None) -> bool:
-        """Tell whether the visit has this content already; NotFound if it is not stored."""
+        """Tell whether the visit has this content already.
+
+        Parameters
+        ----------
+        connection : psycopg.Connection
+            In the transaction of the visit.
+        row : mapping or None
+            Row of the register; None if nothing is stored.
+
+        Raises
+        ------
+        NotFound
+            The visit is not stored.
+        """
         key = (self.visit.visit, self.visit.detector)
         if row is None:
             raise NotFound(
@@ -89,7 +102,13 @@ class Replacement(Job):
         return not call(connection, "is_withdrawn", key)["is_withdrawn"]
 
     def lock(self, connection: psycopg.Connection[Any]) -> None:
-        """Lock the sky around old and new content, then take the old out of the way."""
+        """Lock the sky around old and new content, then take the old out of the way.
+
+        Parameters
+        ----------
+        connection : psycopg.Connection
+            In the transaction of the visit.
+        """
         key = (self.visit.visit, self.visit.detector)
         call(connection, "open_changes", ())
         call(connection, "lock_concerned", (None, None, *key, self.radius))
@@ -98,13 +117,27 @@ class Replacement(Job):
     def commit(
         self, connection: psycopg.Connection[Any], values: Sequence[object]
     ) -> dict[str, Any]:
-        """Write the associated visit in the place of the old; return its report."""
+        """Write the associated visit in the place of the old; return its report.
+
+        Parameters
+        ----------
+        connection : psycopg.Connection
+            In the transaction of the visit.
+        values : sequence
+            Arguments of commit_visit, in order.
+        """
         assert self.cleared is not None
         known = (self.cleared["store_seq"], self.cleared["mjd_tai"])
         return call(connection, "commit_replacement", (*known, *values))
 
     def correction(self, stored: StoreReport) -> CorrectionReport:
-        """Return the report of the correction."""
+        """Return the report of the correction.
+
+        Parameters
+        ----------
+        stored : StoreReport
+            Report of the new content.
+        """
         if stored.state == "repeated" or self.cleared is None:
             mjd = stored.time_processed_mjd_tai
             return CorrectionReport("replace", 0, mjd, 0, (), (), stored=stored)

@@ -49,8 +49,18 @@ def store_visit(
     ----------
     session : Session
         Where to.
-    visit, sources, forced, radius, associate, dry_run
-        See `apdb.Apdb.store_visit`.
+    visit : Visit
+        Which exposure and detector, when and where.
+    sources : object
+        Its DIASources, a table of any kind.
+    forced : callable or table, optional
+        Forced photometry.
+    radius : float, optional
+        Association radius [arcsec].
+    associate : {"nearest", "likelihood"}, optional
+        Association rule.
+    dry_run : bool, optional
+        Show the outcome and write nothing.
 
     Returns
     -------

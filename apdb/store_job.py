@@ -95,8 +95,14 @@ class Job:
 
     Parameters
     ----------
-    visit, sources, forced, dry_run
-        See `apdb.Apdb.store_visit`.
+    visit : Visit
+        Which exposure and detector, when and where.
+    sources : object
+        Its DIASources, a table of any kind.
+    forced : callable or table
+        Forced photometry.
+    dry_run : bool
+        Show the outcome and write nothing.
 
     Raises
     ------
