@@ -25,8 +25,8 @@ declare
     v_from double precision;
     v_to double precision;
 begin
-    -- Constant bounds let the planner leave partitions out.
-    select min(t.last_mjd_tai) - v_days, max(t.last_mjd_tai) into v_from, v_to
+    -- Constant bounds let the planner leave partitions out; no point is earlier than its object's first.
+    select min(greatest(t.last_mjd_tai - v_days, t.first_mjd_tai)), max(t.last_mjd_tai) into v_from, v_to
     from pg_temp.stage_touched as t;
 
     -- Points without flux or error keep their place on the sky, but not in the light curve.
