@@ -10,11 +10,16 @@ import psycopg
 import pytest
 from association_tools import (
     Bench,
+    Catalogue,
     associate,
     brute_pairs,
+    catalogues,
+    close_pairs,
     greedy,
+    heap,
     lend_bench,
     optimum,
+    scattered,
     scores,
     total_cost,
 )
@@ -23,7 +28,6 @@ import apdb
 from apdb.server.cluster import Cluster
 
 MJD = 61100.0
-Catalogue = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -36,67 +40,6 @@ def lent(cluster: Cluster) -> Iterator[Bench]:
 def bench(lent: Bench) -> Iterator[Bench]:
     with lent.trial():
         yield lent
-
-
-def scattered(
-    rng: np.random.Generator, centre: tuple[float, float], east: Any, north: Any
-) -> tuple[Any, Any]:
-    """Return positions at offsets [arcsec] from a centre [deg]."""
-    ra = centre[0] + np.asarray(east) / 3600 / np.cos(np.radians(centre[1]))
-    return ra % 360.0, centre[1] + np.asarray(north) / 3600
-
-
-def catalogues(
-    rng: np.random.Generator,
-    sources: tuple[Any, Any],
-    objects: tuple[Any, Any],
-    errors: str = "all",
-) -> tuple[Catalogue, Catalogue]:
-    """Return both catalogues, ids shuffled, with all, some or no errors."""
-    made = []
-    for name, (ra, dec) in (("dia_source_id", sources), ("dia_object_id", objects)):
-        n = len(ra)
-        first = 1 if name == "dia_source_id" else 10**12
-        table = {name: first + rng.permutation(n), "ra": np.asarray(ra), "dec": np.asarray(dec)}
-        if errors != "none":
-            for column in ("ra_err", "dec_err"):
-                sigma = rng.uniform(0.01, 0.6, n) / 3600
-                if errors == "some":
-                    sigma[rng.random(n) < 0.4] = np.nan
-                table[column] = sigma
-        made.append(table)
-    return made[0], made[1]
-
-
-def close_pairs(rng: np.random.Generator, n: int) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-    """Return sources and objects: pairs of objects 0.5 to 3 arcsec apart, and what is seen."""
-    half = rng.uniform(0.25, 1.5, n)
-    angle = rng.uniform(0, 2 * np.pi, n)
-    east, north = rng.uniform(-300, 300, (2, n))
-    object_east = np.concatenate([east + half * np.cos(angle), east - half * np.cos(angle)])
-    object_north = np.concatenate([north + half * np.sin(angle), north - half * np.sin(angle)])
-    seen = rng.random(2 * n) < 0.8
-    extra = rng.uniform(-300, 300, (2, n // 2))
-    scatter = rng.normal(0, 0.4, (2, 2 * n))
-    source_east = np.concatenate([(object_east + scatter[0])[seen], extra[0]])
-    source_north = np.concatenate([(object_north + scatter[1])[seen], extra[1]])
-    centre = (rng.uniform(0, 360), rng.uniform(-80, 80))
-    return (
-        scattered(rng, centre, source_east, source_north),
-        scattered(rng, centre, object_east, object_north),
-    )
-
-
-def cluster(
-    rng: np.random.Generator, n_sources: int, n_objects: int, size: float
-) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-    """Return sources and objects in one disc of a radius [arcsec]: one heap for small sizes."""
-    centre = (rng.uniform(0, 360), rng.uniform(-85, 85))
-    made = []
-    for n in (n_sources, n_objects):
-        r, angle = size * np.sqrt(rng.random(n)), rng.uniform(0, 2 * np.pi, n)
-        made.append(scattered(rng, centre, r * np.cos(angle), r * np.sin(angle)))
-    return made[0], made[1]
 
 
 def agree(
@@ -138,14 +81,14 @@ def test_random_clusters(
 ) -> None:
     for seed in range(3):
         rng = np.random.default_rng([2, seed, n_sources, n_objects])
-        tables = catalogues(rng, *cluster(rng, n_sources, n_objects, size), errors)
+        tables = catalogues(rng, *heap(rng, n_sources, n_objects, size), errors)
         agree(bench, *tables, radius=1.5)
 
 
 def test_several_hundred_in_one_heap(bench: Bench) -> None:
     rng = np.random.default_rng(3)
     for n, m in ((250, 250), (300, 120)):
-        tables = catalogues(rng, *cluster(rng, n, m, 8.0))
+        tables = catalogues(rng, *heap(rng, n, m, 8.0))
         agree(bench, *tables, radius=1.5, sparse=True)
 
 

@@ -321,6 +321,11 @@ def test_known_solar_system_objects_come_first(db: apdb.Apdb, plain_connection: 
     )
 
 
+def test_a_position_that_is_almost_zero(db: apdb.Apdb, plain_connection: Any) -> None:
+    db.store_visit(visit(1, ra=0.0, dec=0.0), sources(1, 5e-324, -1e-310))
+    assert plain_connection.execute("select ra, dec from apdb.dia_source").fetchone() == (0.0, 0.0)
+
+
 def test_unknown_band_names_the_known(db: apdb.Apdb) -> None:
     with pytest.raises(apdb.InvalidInput, match=r"unknown band 'V': known are g, i, r, u, y, z"):
         db.store_visit(

@@ -136,6 +136,7 @@ def dia_source_batch(data: object, visit: Visit, *, margin_deg: float = FOOTPRIN
     _check_ids(batch, "dia_source_id", problems)
     _check_footprint(batch, visit, margin_deg, problems)
     problems.raise_if_any()
+    _flush_denormals(batch)
     return _canonical(batch, schema, SOURCE_REQUIRED)
 
 
@@ -363,6 +364,14 @@ def _check_visit(batch: Batch, visit: Visit, problems: Problems) -> None:
             differs = differs & ~nulls
         text = f"disagrees with the visit, which has {wanted!r}: correct the one or the other"
         problems.add_rows(differs, batch.names[name], values, text)
+
+
+def _flush_denormals(batch: Batch) -> None:
+    """Make zero of positions that are nothing else, for the server's trigonometry underflows."""
+    for name in ("ra", "dec"):
+        values = batch.columns.get(name)
+        if values is not None and bool(((values != 0.0) & (np.abs(values) < 1e-30)).any()):
+            batch.columns[name] = np.where(np.abs(values) < 1e-30, 0.0, values)
 
 
 def _check_footprint(batch: Batch, visit: Visit, margin_deg: float, problems: Problems) -> None:

@@ -132,6 +132,7 @@ def _durability(folder: Path, fsync: bool, lz4: bool) -> dict[str, str]:
         "synchronous_commit": safe,
         "max_wal_size": _size(wal, 256 * MIB, 8 * GIB),
         "min_wal_size": _size(wal // 8, 80 * MIB, 1 * GIB),
+        "checkpoint_timeout": "15min",
         "checkpoint_completion_target": "0.9",
         "wal_compression": "lz4" if lz4 else "on",
     }

@@ -61,7 +61,9 @@ begin
         o.store_seq, coalesce(o.store_seq_end, p_store_seq)
     from pg_temp.stage_touched as t
     inner join apdb_base.dia_object as o on t.dia_object_id = o.dia_object_id
-    where t.exists_already and o.store_seq < p_store_seq;
+    where t.exists_already and o.store_seq < p_store_seq
+    -- Neighbours in the exclusion constraint's tree, one after the other.
+    order by o.dia_object_id;
 
     update apdb_base.dia_object as o
     set
