@@ -250,6 +250,61 @@ def test_summary_columns(db: apdb.Apdb, plain_connection: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_light_curves_of_three_bands_over_two_years(
+    db: apdb.Apdb, plain_connection: Any, seed: int
+) -> None:
+    """Points come, expire and come late; every state equals numpy on the points of its history."""
+    rng = np.random.default_rng(seed)
+    n = 24
+    mjd = MJD + np.sort(rng.uniform(0, 800, n))
+    late = rng.permutation(np.arange(5, n - 5))[:4]
+    order = [k for k in range(n) if k not in late] + list(late)
+    bands = rng.choice(list("gry"), n)
+    flux, err = rng.normal(1000, 300, n).astype("f4"), rng.uniform(20, 90, n).astype("f4")
+    science = rng.normal(5000, 300, n).astype("f4")
+    cursor = plain_connection.cursor(row_factory=psycopg.rows.dict_row)
+    for step, k in enumerate(order):
+        if step == n // 2:
+            db.set_setting("history_days", "200")
+        db.store_visit(
+            apdb.Visit(k, 1, str(bands[k]), mjd[k], ra=10.0, dec=-30.0, radius=0.1),
+            {
+                "dia_source_id": [k + 1],
+                "ra": [10.0],
+                "dec": [-30.0],
+                "psf_flux": [flux[k]],
+                "psf_flux_err": [err[k]],
+                "science_flux": [science[k]],
+                "science_flux_err": [err[k]],
+            },
+        )
+        days = 365.0 if step < n // 2 else 200.0
+        stored = np.array(order[: step + 1])
+        last = mjd[stored].max()
+        (row,) = cursor.execute("select * from apdb.dia_object").fetchall()
+        assert row["n_dia_sources"] == step + 1
+        for band in "gry":
+            at = np.sort(stored[(bands[stored] == band) & (mjd[stored] >= last - days)])
+            f, e = flux[at].astype(float), err[at].astype(float)
+            assert row[f"{band}_psf_flux_ndata"] == len(at), (step, band)
+            if len(at) == 0:
+                assert row[f"{band}_psf_flux_mean"] is None
+                continue
+            assert row[f"{band}_psf_flux_mean"] == pytest.approx(
+                np.average(f, weights=e**-2), rel=1e-6
+            )
+            assert row[f"{band}_psf_flux_min"] == pytest.approx(f.min(), rel=1e-6)
+            assert row[f"{band}_science_flux_mean"] == pytest.approx(
+                np.average(science[at], weights=e**-2), rel=1e-6
+            )
+            if len(at) > 1:
+                slope = (np.diff(f) / np.diff(mjd[at])).max()
+                assert row[f"{band}_psf_flux_max_slope"] == pytest.approx(slope, rel=1e-6)
+                assert row[f"{band}_psf_flux_sigma"] == pytest.approx(np.std(f, ddof=1), rel=1e-6)
+        plain_connection.rollback()
+
+
 def test_forced_photometry_in_the_same_transaction(db: apdb.Apdb, plain_connection: Any) -> None:
     db.store_visit(visit(1), sources(1, [150.0, 150.1], [1.2, 1.25]))
     db.store_visit(visit(2, MJD + 1), sources(11, [150.1], [1.25]))

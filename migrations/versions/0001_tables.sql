@@ -907,18 +907,24 @@ COMMENT ON COLUMN apdb_base.dia_object_version.store_seq_end IS 'Visit or correc
 CREATE TABLE apdb_base.dia_source (
     dia_source_id BIGINT NOT NULL,
     visit BIGINT NOT NULL,
+    midpoint_mjd_tai DOUBLE PRECISION NOT NULL,
+    ra DOUBLE PRECISION NOT NULL,
+    dec DOUBLE PRECISION NOT NULL,
     detector SMALLINT NOT NULL,
     dia_object_id BIGINT,
+    ra_err REAL,
+    dec_err REAL,
+    psf_flux REAL,
+    psf_flux_err REAL,
+    science_flux REAL,
+    science_flux_err REAL,
+    ra_dec_cov REAL,
+    band TEXT NOT NULL,
     ss_object_id BIGINT,
+    time_withdrawn_mjd_tai DOUBLE PRECISION,
     parent_dia_source_id BIGINT,
     ss_object_reassoc_time_mjd_tai DOUBLE PRECISION,
-    midpoint_mjd_tai DOUBLE PRECISION NOT NULL,
     exposure_time REAL,
-    ra DOUBLE PRECISION NOT NULL,
-    ra_err REAL,
-    dec DOUBLE PRECISION NOT NULL,
-    dec_err REAL,
-    ra_dec_cov REAL,
     x REAL DEFAULT 'NaN'::real NOT NULL,
     x_err REAL,
     y REAL DEFAULT 'NaN'::real NOT NULL,
@@ -930,8 +936,6 @@ CREATE TABLE apdb_base.dia_source (
     ap_flux_flag_aperture_truncated BOOLEAN,
     is_negative BOOLEAN,
     snr REAL,
-    psf_flux REAL,
-    psf_flux_err REAL,
     psf_ln_l REAL,
     psf_chi2 REAL,
     psf_ndata INTEGER DEFAULT 0 NOT NULL,
@@ -961,8 +965,6 @@ CREATE TABLE apdb_base.dia_source (
     dipole_angle REAL,
     dipole_chi2 REAL,
     dipole_ndata INTEGER DEFAULT 0 NOT NULL,
-    science_flux REAL,
-    science_flux_err REAL,
     forced_psf_flux_flag BOOLEAN,
     forced_psf_flux_flag_edge BOOLEAN,
     forced_psf_flux_flag_no_good_pixels BOOLEAN,
@@ -981,11 +983,9 @@ CREATE TABLE apdb_base.dia_source (
     extendedness REAL,
     reliability REAL,
     reliability_version TEXT,
-    band TEXT NOT NULL,
     is_dipole BOOLEAN,
     dipole_fit_attempted BOOLEAN,
     time_processed_mjd_tai DOUBLE PRECISION NOT NULL,
-    time_withdrawn_mjd_tai DOUBLE PRECISION,
     bbox_size INTEGER DEFAULT 0 NOT NULL,
     pixel_flags BOOLEAN,
     pixel_flags_bad BOOLEAN,
@@ -1032,29 +1032,41 @@ COMMENT ON COLUMN apdb_base.dia_source.dia_source_id IS 'Identifier of the detec
 
 COMMENT ON COLUMN apdb_base.dia_source.visit IS 'Number of the visit in which the source was detected';
 
+COMMENT ON COLUMN apdb_base.dia_source.midpoint_mjd_tai IS 'Middle of the exposure, MJD TAI [d]';
+
+COMMENT ON COLUMN apdb_base.dia_source.ra IS 'Right ascension of the centroid, ICRS [deg]';
+
+COMMENT ON COLUMN apdb_base.dia_source.dec IS 'Declination of the centroid, ICRS [deg]';
+
 COMMENT ON COLUMN apdb_base.dia_source.detector IS 'Number of the detector (CCD) within the focal plane';
 
 COMMENT ON COLUMN apdb_base.dia_source.dia_object_id IS 'DIAObject that the source belongs to; null if it has none';
 
+COMMENT ON COLUMN apdb_base.dia_source.ra_err IS 'One-sigma error of ra, with the factor cos(dec) included [deg]';
+
+COMMENT ON COLUMN apdb_base.dia_source.dec_err IS 'One-sigma error of dec [deg]';
+
+COMMENT ON COLUMN apdb_base.dia_source.psf_flux IS 'Point-source flux on the difference image, from a fit of the PSF [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_source.psf_flux_err IS 'One-sigma error of psfFlux [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_source.science_flux IS 'Point-source flux on the direct image, forced at the position of the source [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_source.science_flux_err IS 'One-sigma error of scienceFlux [nJy]';
+
+COMMENT ON COLUMN apdb_base.dia_source.ra_dec_cov IS 'Covariance of ra (with the factor cos(dec)) and dec [deg**2]';
+
+COMMENT ON COLUMN apdb_base.dia_source.band IS 'Survey band of the visit';
+
 COMMENT ON COLUMN apdb_base.dia_source.ss_object_id IS 'Known solar-system object that the source was attributed to; null if none';
+
+COMMENT ON COLUMN apdb_base.dia_source.time_withdrawn_mjd_tai IS 'Time at which the measurement was declared invalid, MJD TAI; null while it is valid [d]';
 
 COMMENT ON COLUMN apdb_base.dia_source.parent_dia_source_id IS 'Source that this one was deblended from; null if it was not blended';
 
 COMMENT ON COLUMN apdb_base.dia_source.ss_object_reassoc_time_mjd_tai IS 'Time at which the source was moved from a DIAObject to a solar-system object, MJD TAI [d]';
 
-COMMENT ON COLUMN apdb_base.dia_source.midpoint_mjd_tai IS 'Middle of the exposure, MJD TAI [d]';
-
 COMMENT ON COLUMN apdb_base.dia_source.exposure_time IS 'Length of time the shutter was open in this visit [s]';
-
-COMMENT ON COLUMN apdb_base.dia_source.ra IS 'Right ascension of the centroid, ICRS [deg]';
-
-COMMENT ON COLUMN apdb_base.dia_source.ra_err IS 'One-sigma error of ra, with the factor cos(dec) included [deg]';
-
-COMMENT ON COLUMN apdb_base.dia_source.dec IS 'Declination of the centroid, ICRS [deg]';
-
-COMMENT ON COLUMN apdb_base.dia_source.dec_err IS 'One-sigma error of dec [deg]';
-
-COMMENT ON COLUMN apdb_base.dia_source.ra_dec_cov IS 'Covariance of ra (with the factor cos(dec)) and dec [deg**2]';
 
 COMMENT ON COLUMN apdb_base.dia_source.x IS 'Column coordinate of the centroid on the detector; NaN if it was not given [pixel]';
 
@@ -1077,10 +1089,6 @@ COMMENT ON COLUMN apdb_base.dia_source.ap_flux_flag_aperture_truncated IS 'True 
 COMMENT ON COLUMN apdb_base.dia_source.is_negative IS 'True if the source was found as a deficit, that is, fainter than in the template';
 
 COMMENT ON COLUMN apdb_base.dia_source.snr IS 'Ratio of signal to noise at which the source was detected';
-
-COMMENT ON COLUMN apdb_base.dia_source.psf_flux IS 'Point-source flux on the difference image, from a fit of the PSF [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_source.psf_flux_err IS 'One-sigma error of psfFlux [nJy]';
 
 COMMENT ON COLUMN apdb_base.dia_source.psf_ln_l IS 'Natural logarithm of the likelihood of the point-source fit';
 
@@ -1140,10 +1148,6 @@ COMMENT ON COLUMN apdb_base.dia_source.dipole_chi2 IS 'Chi-square of the dipole 
 
 COMMENT ON COLUMN apdb_base.dia_source.dipole_ndata IS 'Number of pixels in the dipole fit';
 
-COMMENT ON COLUMN apdb_base.dia_source.science_flux IS 'Point-source flux on the direct image, forced at the position of the source [nJy]';
-
-COMMENT ON COLUMN apdb_base.dia_source.science_flux_err IS 'One-sigma error of scienceFlux [nJy]';
-
 COMMENT ON COLUMN apdb_base.dia_source.forced_psf_flux_flag IS 'True if the forced flux on the direct image could not be measured';
 
 COMMENT ON COLUMN apdb_base.dia_source.forced_psf_flux_flag_edge IS 'True if the forced measurement was too close to the edge of the direct image';
@@ -1180,15 +1184,11 @@ COMMENT ON COLUMN apdb_base.dia_source.reliability IS 'Probability given by the 
 
 COMMENT ON COLUMN apdb_base.dia_source.reliability_version IS 'Version of the classifier that gave reliability';
 
-COMMENT ON COLUMN apdb_base.dia_source.band IS 'Survey band of the visit';
-
 COMMENT ON COLUMN apdb_base.dia_source.is_dipole IS 'True if the dipole model describes the source well';
 
 COMMENT ON COLUMN apdb_base.dia_source.dipole_fit_attempted IS 'True if a dipole was fitted to the source';
 
 COMMENT ON COLUMN apdb_base.dia_source.time_processed_mjd_tai IS 'Time at which the measurement was made, MJD TAI [d]';
-
-COMMENT ON COLUMN apdb_base.dia_source.time_withdrawn_mjd_tai IS 'Time at which the measurement was declared invalid, MJD TAI; null while it is valid [d]';
 
 COMMENT ON COLUMN apdb_base.dia_source.bbox_size IS 'Side of the square that holds the footprint of the source [pixel]';
 

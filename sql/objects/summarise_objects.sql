@@ -2,10 +2,11 @@
 --
 -- contract: a pure function of an object's sources: those within history_days before its last one,
 --   withdrawn ones left out. Writes stage_summary; counters and first and last times come from
---   stage_touched; forced fluxes are added by summarise_forced. Position: mean of the unit vectors, weighted by
---   1/(s^2 + (0.05 arcsec)^2); errors propagated with the same weights. Fluxes per band as in
+--   stage_touched; forced fluxes are added by summarise_forced. Position: mean of the unit vectors, weighted
+--   by 1/(s^2 + (0.05 arcsec)^2); errors propagated with the same weights. Fluxes per band as in
 --   ap_association: weighted mean and its error, standard deviation with n - 1, extremes, largest slope
---   between successive points, mean error; points without flux or error do not count.
+--   between successive points, mean error; points without flux or error do not count. Bands that are not
+--   stale in stage_touched have the points they had, and keep the statistics of the last version.
 -- args: none
 -- returns: nothing
 -- errors: none
@@ -29,139 +30,169 @@ begin
     select min(greatest(t.last_mjd_tai - v_days, t.first_mjd_tai)), max(t.last_mjd_tai) into v_from, v_to
     from pg_temp.stage_touched as t;
 
-    -- Points without flux or error keep their place on the sky, but not in the light curve.
-    with point as (
+    with point as materialized (
         select
-            p.dia_object_id, p.dia_source_id, p.band, p.midpoint_mjd_tai, p.ra_err, p.ra_dec_cov,
+            p.dia_object_id, p.dia_source_id, p.number, p.stale, p.midpoint_mjd_tai,
+            p.psf_flux, p.psf_flux_err, p.science_flux, p.science_flux_err,
+            p.ra, p.dec, p.ra_err, p.ra_dec_cov,
+            coalesce(p.ra_err::double precision * p.ra_err, c_missing_var) as ra_var,
+            coalesce(p.dec_err::double precision * p.dec_err, c_missing_var) as dec_var
+        from apdb.touched_points(v_from, v_to, v_days) as p
+    ),
+
+    placed as (
+        select
+            p.dia_object_id, p.ra_err, p.ra_var, p.dec_var, p.ra_dec_cov,
+            1.0 / ((p.ra_var + p.dec_var) * 0.5 + c_floor_var) as weight,
+            cos(radians(p.dec)) as cos_lat,
+            sin(radians(p.dec)) as z,
+            radians(p.ra) as lon
+        from point as p
+    ),
+
+    -- Points without flux or error keep their place on the sky, but not in the light curve.
+    measured as (
+        select
+            p.dia_object_id, p.dia_source_id, p.number, p.midpoint_mjd_tai,
             case when p.psf_flux_err > 0 then p.psf_flux::double precision end as flux,
             case when p.psf_flux is not null and p.psf_flux_err > 0 then p.psf_flux_err::double precision end as flux_err,
             case when p.science_flux_err > 0 then p.science_flux::double precision end as science_flux,
             case
                 when p.science_flux is not null and p.science_flux_err > 0 then p.science_flux_err::double precision
-            end as science_flux_err,
-            coalesce(p.ra_err::double precision * p.ra_err, c_missing_var) as ra_var,
-            coalesce(p.dec_err::double precision * p.dec_err, c_missing_var) as dec_var,
-            radians(p.ra) as lon,
-            sin(radians(p.dec)) as z,
-            cos(radians(p.dec)) as cos_lat
-        from apdb.touched_points(v_from, v_to, v_days) as p
+            end as science_flux_err
+        from point as p
+        where p.stale
     ),
 
     weighted as (
         select
-            p.*,
-            1.0 / (p.flux_err * p.flux_err) as flux_weight,
-            1.0 / (p.science_flux_err * p.science_flux_err) as science_weight,
-            (p.flux - lag(p.flux) over track)
-            / nullif(p.midpoint_mjd_tai - lag(p.midpoint_mjd_tai) over track, 0.0) as slope,
-            p.cos_lat * cos(p.lon) as x,
-            p.cos_lat * sin(p.lon) as y,
-            1.0 / ((p.ra_var + p.dec_var) * 0.5 + c_floor_var) as weight
-        from point as p
+            m.*,
+            1.0 / (m.flux_err * m.flux_err) as flux_weight,
+            1.0 / (m.science_flux_err * m.science_flux_err) as science_weight,
+            (m.flux - lag(m.flux) over track)
+            / nullif(m.midpoint_mjd_tai - lag(m.midpoint_mjd_tai) over track, 0.0) as slope
+        from measured as m
         window track as (
-            partition by p.dia_object_id, p.band, p.flux is null
-            order by p.midpoint_mjd_tai, p.dia_source_id
+            partition by m.dia_object_id, m.number, m.flux is null
+            order by m.midpoint_mjd_tai, m.dia_source_id
         )
     ),
 
-    band as (
+    -- Places of objects and light curves of their stale bands, as rows of one kind: joins of what the planner
+    -- takes for few rows would be nested loops.
+    part as (
+        select
+            p.dia_object_id,
+            null::integer as number,
+            sum(p.weight) as weight,
+            sum(p.weight * p.cos_lat * cos(p.lon)) as x,
+            sum(p.weight * p.cos_lat * sin(p.lon)) as y,
+            sum(p.weight * p.z) as z,
+            count(p.ra_err) as n_ra_err,
+            sum(p.weight * p.weight * p.ra_var) as ra_var,
+            sum(p.weight * p.weight * p.dec_var) as dec_var,
+            sum(p.weight * p.weight * p.ra_dec_cov) as ra_dec_cov,
+            null::integer as psf_flux_ndata,
+            null::double precision as psf_flux_mean,
+            null::double precision as psf_flux_mean_err,
+            null::double precision as psf_flux_sigma,
+            null::double precision as psf_flux_min,
+            null::double precision as psf_flux_max,
+            null::double precision as psf_flux_max_slope,
+            null::double precision as psf_flux_err_mean,
+            null::double precision as science_flux_mean,
+            null::double precision as science_flux_mean_err
+        from placed as p
+        group by p.dia_object_id
+        union all
         select
             w.dia_object_id,
-            strpos('ugrizy', w.band) as number,
-            count(w.flux)::integer as psf_flux_ndata,
-            sum(w.flux * w.flux_weight) / sum(w.flux_weight) as psf_flux_mean,
-            sqrt(1.0 / sum(w.flux_weight)) as psf_flux_mean_err,
-            stddev_samp(w.flux) as psf_flux_sigma,
-            min(w.flux) as psf_flux_min,
-            max(w.flux) as psf_flux_max,
-            max(w.slope) as psf_flux_max_slope,
-            sum(w.flux_err) / count(w.flux_err) as psf_flux_err_mean,
-            sum(w.science_flux * w.science_weight) / sum(w.science_weight) as science_flux_mean,
-            sqrt(1.0 / sum(w.science_weight)) as science_flux_mean_err,
-            sum(w.weight) as weight,
-            sum(w.weight * w.x) as x,
-            sum(w.weight * w.y) as y,
-            sum(w.weight * w.z) as z,
-            count(w.ra_err) as n_ra_err,
-            sum(w.weight * w.weight * w.ra_var) as ra_var,
-            sum(w.weight * w.weight * w.dec_var) as dec_var,
-            sum(w.weight * w.weight * w.ra_dec_cov) as ra_dec_cov
+            w.number,
+            null, null, null, null, null, null, null, null,
+            count(w.flux)::integer,
+            sum(w.flux * w.flux_weight) / sum(w.flux_weight),
+            sqrt(1.0 / sum(w.flux_weight)),
+            stddev_samp(w.flux),
+            min(w.flux),
+            max(w.flux),
+            max(w.slope),
+            sum(w.flux_err) / count(w.flux_err),
+            sum(w.science_flux * w.science_weight) / sum(w.science_weight),
+            sqrt(1.0 / sum(w.science_weight))
         from weighted as w
-        group by w.dia_object_id, w.band
+        group by w.dia_object_id, w.number
     ),
 
-    -- One row an object. Joins, one for each band, would be a little quicker, and minutes slower where the
-    -- planner takes the bands for few.
     wide as (
         select
-            b.dia_object_id,
-            degrees(atan2(sum(b.y), sum(b.x))) as ra,
-            degrees(atan2(sum(b.z), sqrt(power(sum(b.x), 2) + power(sum(b.y), 2)))) as dec,
-            case when sum(b.n_ra_err) > 0 then sqrt(sum(b.ra_var)) / sum(b.weight) end as ra_err,
-            case when sum(b.n_ra_err) > 0 then sqrt(sum(b.dec_var)) / sum(b.weight) end as dec_err,
-            sum(b.ra_dec_cov) / power(sum(b.weight), 2) as ra_dec_cov,
-            max(b.psf_flux_mean) filter (where b.number = 1) as u_psf_flux_mean,
-            max(b.psf_flux_mean_err) filter (where b.number = 1) as u_psf_flux_mean_err,
-            max(b.psf_flux_sigma) filter (where b.number = 1) as u_psf_flux_sigma,
-            coalesce(max(b.psf_flux_ndata) filter (where b.number = 1), 0) as u_psf_flux_ndata,
-            max(b.science_flux_mean) filter (where b.number = 1) as u_science_flux_mean,
-            max(b.science_flux_mean_err) filter (where b.number = 1) as u_science_flux_mean_err,
-            max(b.psf_flux_min) filter (where b.number = 1) as u_psf_flux_min,
-            max(b.psf_flux_max) filter (where b.number = 1) as u_psf_flux_max,
-            max(b.psf_flux_max_slope) filter (where b.number = 1) as u_psf_flux_max_slope,
-            max(b.psf_flux_err_mean) filter (where b.number = 1) as u_psf_flux_err_mean,
-            max(b.psf_flux_mean) filter (where b.number = 2) as g_psf_flux_mean,
-            max(b.psf_flux_mean_err) filter (where b.number = 2) as g_psf_flux_mean_err,
-            max(b.psf_flux_sigma) filter (where b.number = 2) as g_psf_flux_sigma,
-            coalesce(max(b.psf_flux_ndata) filter (where b.number = 2), 0) as g_psf_flux_ndata,
-            max(b.science_flux_mean) filter (where b.number = 2) as g_science_flux_mean,
-            max(b.science_flux_mean_err) filter (where b.number = 2) as g_science_flux_mean_err,
-            max(b.psf_flux_min) filter (where b.number = 2) as g_psf_flux_min,
-            max(b.psf_flux_max) filter (where b.number = 2) as g_psf_flux_max,
-            max(b.psf_flux_max_slope) filter (where b.number = 2) as g_psf_flux_max_slope,
-            max(b.psf_flux_err_mean) filter (where b.number = 2) as g_psf_flux_err_mean,
-            max(b.psf_flux_mean) filter (where b.number = 3) as r_psf_flux_mean,
-            max(b.psf_flux_mean_err) filter (where b.number = 3) as r_psf_flux_mean_err,
-            max(b.psf_flux_sigma) filter (where b.number = 3) as r_psf_flux_sigma,
-            coalesce(max(b.psf_flux_ndata) filter (where b.number = 3), 0) as r_psf_flux_ndata,
-            max(b.science_flux_mean) filter (where b.number = 3) as r_science_flux_mean,
-            max(b.science_flux_mean_err) filter (where b.number = 3) as r_science_flux_mean_err,
-            max(b.psf_flux_min) filter (where b.number = 3) as r_psf_flux_min,
-            max(b.psf_flux_max) filter (where b.number = 3) as r_psf_flux_max,
-            max(b.psf_flux_max_slope) filter (where b.number = 3) as r_psf_flux_max_slope,
-            max(b.psf_flux_err_mean) filter (where b.number = 3) as r_psf_flux_err_mean,
-            max(b.psf_flux_mean) filter (where b.number = 4) as i_psf_flux_mean,
-            max(b.psf_flux_mean_err) filter (where b.number = 4) as i_psf_flux_mean_err,
-            max(b.psf_flux_sigma) filter (where b.number = 4) as i_psf_flux_sigma,
-            coalesce(max(b.psf_flux_ndata) filter (where b.number = 4), 0) as i_psf_flux_ndata,
-            max(b.science_flux_mean) filter (where b.number = 4) as i_science_flux_mean,
-            max(b.science_flux_mean_err) filter (where b.number = 4) as i_science_flux_mean_err,
-            max(b.psf_flux_min) filter (where b.number = 4) as i_psf_flux_min,
-            max(b.psf_flux_max) filter (where b.number = 4) as i_psf_flux_max,
-            max(b.psf_flux_max_slope) filter (where b.number = 4) as i_psf_flux_max_slope,
-            max(b.psf_flux_err_mean) filter (where b.number = 4) as i_psf_flux_err_mean,
-            max(b.psf_flux_mean) filter (where b.number = 5) as z_psf_flux_mean,
-            max(b.psf_flux_mean_err) filter (where b.number = 5) as z_psf_flux_mean_err,
-            max(b.psf_flux_sigma) filter (where b.number = 5) as z_psf_flux_sigma,
-            coalesce(max(b.psf_flux_ndata) filter (where b.number = 5), 0) as z_psf_flux_ndata,
-            max(b.science_flux_mean) filter (where b.number = 5) as z_science_flux_mean,
-            max(b.science_flux_mean_err) filter (where b.number = 5) as z_science_flux_mean_err,
-            max(b.psf_flux_min) filter (where b.number = 5) as z_psf_flux_min,
-            max(b.psf_flux_max) filter (where b.number = 5) as z_psf_flux_max,
-            max(b.psf_flux_max_slope) filter (where b.number = 5) as z_psf_flux_max_slope,
-            max(b.psf_flux_err_mean) filter (where b.number = 5) as z_psf_flux_err_mean,
-            max(b.psf_flux_mean) filter (where b.number = 6) as y_psf_flux_mean,
-            max(b.psf_flux_mean_err) filter (where b.number = 6) as y_psf_flux_mean_err,
-            max(b.psf_flux_sigma) filter (where b.number = 6) as y_psf_flux_sigma,
-            coalesce(max(b.psf_flux_ndata) filter (where b.number = 6), 0) as y_psf_flux_ndata,
-            max(b.science_flux_mean) filter (where b.number = 6) as y_science_flux_mean,
-            max(b.science_flux_mean_err) filter (where b.number = 6) as y_science_flux_mean_err,
-            max(b.psf_flux_min) filter (where b.number = 6) as y_psf_flux_min,
-            max(b.psf_flux_max) filter (where b.number = 6) as y_psf_flux_max,
-            max(b.psf_flux_max_slope) filter (where b.number = 6) as y_psf_flux_max_slope,
-            max(b.psf_flux_err_mean) filter (where b.number = 6) as y_psf_flux_err_mean
-        from band as b
-        group by b.dia_object_id
+            p.dia_object_id,
+            degrees(atan2(sum(p.y), sum(p.x))) as ra,
+            degrees(atan2(sum(p.z), sqrt(power(sum(p.x), 2) + power(sum(p.y), 2)))) as dec,
+            case when sum(p.n_ra_err) > 0 then sqrt(sum(p.ra_var)) / sum(p.weight) end as ra_err,
+            case when sum(p.n_ra_err) > 0 then sqrt(sum(p.dec_var)) / sum(p.weight) end as dec_err,
+            sum(p.ra_dec_cov) / power(sum(p.weight), 2) as ra_dec_cov,
+            max(p.psf_flux_mean) filter (where p.number = 0) as u_psf_flux_mean,
+            max(p.psf_flux_mean_err) filter (where p.number = 0) as u_psf_flux_mean_err,
+            max(p.psf_flux_sigma) filter (where p.number = 0) as u_psf_flux_sigma,
+            max(p.psf_flux_ndata) filter (where p.number = 0) as u_psf_flux_ndata,
+            max(p.science_flux_mean) filter (where p.number = 0) as u_science_flux_mean,
+            max(p.science_flux_mean_err) filter (where p.number = 0) as u_science_flux_mean_err,
+            max(p.psf_flux_min) filter (where p.number = 0) as u_psf_flux_min,
+            max(p.psf_flux_max) filter (where p.number = 0) as u_psf_flux_max,
+            max(p.psf_flux_max_slope) filter (where p.number = 0) as u_psf_flux_max_slope,
+            max(p.psf_flux_err_mean) filter (where p.number = 0) as u_psf_flux_err_mean,
+            max(p.psf_flux_mean) filter (where p.number = 1) as g_psf_flux_mean,
+            max(p.psf_flux_mean_err) filter (where p.number = 1) as g_psf_flux_mean_err,
+            max(p.psf_flux_sigma) filter (where p.number = 1) as g_psf_flux_sigma,
+            max(p.psf_flux_ndata) filter (where p.number = 1) as g_psf_flux_ndata,
+            max(p.science_flux_mean) filter (where p.number = 1) as g_science_flux_mean,
+            max(p.science_flux_mean_err) filter (where p.number = 1) as g_science_flux_mean_err,
+            max(p.psf_flux_min) filter (where p.number = 1) as g_psf_flux_min,
+            max(p.psf_flux_max) filter (where p.number = 1) as g_psf_flux_max,
+            max(p.psf_flux_max_slope) filter (where p.number = 1) as g_psf_flux_max_slope,
+            max(p.psf_flux_err_mean) filter (where p.number = 1) as g_psf_flux_err_mean,
+            max(p.psf_flux_mean) filter (where p.number = 2) as r_psf_flux_mean,
+            max(p.psf_flux_mean_err) filter (where p.number = 2) as r_psf_flux_mean_err,
+            max(p.psf_flux_sigma) filter (where p.number = 2) as r_psf_flux_sigma,
+            max(p.psf_flux_ndata) filter (where p.number = 2) as r_psf_flux_ndata,
+            max(p.science_flux_mean) filter (where p.number = 2) as r_science_flux_mean,
+            max(p.science_flux_mean_err) filter (where p.number = 2) as r_science_flux_mean_err,
+            max(p.psf_flux_min) filter (where p.number = 2) as r_psf_flux_min,
+            max(p.psf_flux_max) filter (where p.number = 2) as r_psf_flux_max,
+            max(p.psf_flux_max_slope) filter (where p.number = 2) as r_psf_flux_max_slope,
+            max(p.psf_flux_err_mean) filter (where p.number = 2) as r_psf_flux_err_mean,
+            max(p.psf_flux_mean) filter (where p.number = 3) as i_psf_flux_mean,
+            max(p.psf_flux_mean_err) filter (where p.number = 3) as i_psf_flux_mean_err,
+            max(p.psf_flux_sigma) filter (where p.number = 3) as i_psf_flux_sigma,
+            max(p.psf_flux_ndata) filter (where p.number = 3) as i_psf_flux_ndata,
+            max(p.science_flux_mean) filter (where p.number = 3) as i_science_flux_mean,
+            max(p.science_flux_mean_err) filter (where p.number = 3) as i_science_flux_mean_err,
+            max(p.psf_flux_min) filter (where p.number = 3) as i_psf_flux_min,
+            max(p.psf_flux_max) filter (where p.number = 3) as i_psf_flux_max,
+            max(p.psf_flux_max_slope) filter (where p.number = 3) as i_psf_flux_max_slope,
+            max(p.psf_flux_err_mean) filter (where p.number = 3) as i_psf_flux_err_mean,
+            max(p.psf_flux_mean) filter (where p.number = 4) as z_psf_flux_mean,
+            max(p.psf_flux_mean_err) filter (where p.number = 4) as z_psf_flux_mean_err,
+            max(p.psf_flux_sigma) filter (where p.number = 4) as z_psf_flux_sigma,
+            max(p.psf_flux_ndata) filter (where p.number = 4) as z_psf_flux_ndata,
+            max(p.science_flux_mean) filter (where p.number = 4) as z_science_flux_mean,
+            max(p.science_flux_mean_err) filter (where p.number = 4) as z_science_flux_mean_err,
+            max(p.psf_flux_min) filter (where p.number = 4) as z_psf_flux_min,
+            max(p.psf_flux_max) filter (where p.number = 4) as z_psf_flux_max,
+            max(p.psf_flux_max_slope) filter (where p.number = 4) as z_psf_flux_max_slope,
+            max(p.psf_flux_err_mean) filter (where p.number = 4) as z_psf_flux_err_mean,
+            max(p.psf_flux_mean) filter (where p.number = 5) as y_psf_flux_mean,
+            max(p.psf_flux_mean_err) filter (where p.number = 5) as y_psf_flux_mean_err,
+            max(p.psf_flux_sigma) filter (where p.number = 5) as y_psf_flux_sigma,
+            max(p.psf_flux_ndata) filter (where p.number = 5) as y_psf_flux_ndata,
+            max(p.science_flux_mean) filter (where p.number = 5) as y_science_flux_mean,
+            max(p.science_flux_mean_err) filter (where p.number = 5) as y_science_flux_mean_err,
+            max(p.psf_flux_min) filter (where p.number = 5) as y_psf_flux_min,
+            max(p.psf_flux_max) filter (where p.number = 5) as y_psf_flux_max,
+            max(p.psf_flux_max_slope) filter (where p.number = 5) as y_psf_flux_max_slope,
+            max(p.psf_flux_err_mean) filter (where p.number = 5) as y_psf_flux_err_mean
+        from part as p
+        group by p.dia_object_id
     )
 
     insert into pg_temp.stage_summary (
@@ -190,26 +221,69 @@ begin
         w.dia_object_id,
         case when w.ra < 0.0 then case when w.ra + 360.0 >= 360.0 then 0.0 else w.ra + 360.0 end else w.ra end,
         w.dec, w.ra_err, w.dec_err, w.ra_dec_cov,
-        w.u_psf_flux_mean, w.u_psf_flux_mean_err, w.u_psf_flux_sigma, w.u_psf_flux_ndata,
-        w.u_science_flux_mean, w.u_science_flux_mean_err,
-        w.u_psf_flux_min, w.u_psf_flux_max, w.u_psf_flux_max_slope, w.u_psf_flux_err_mean,
-        w.g_psf_flux_mean, w.g_psf_flux_mean_err, w.g_psf_flux_sigma, w.g_psf_flux_ndata,
-        w.g_science_flux_mean, w.g_science_flux_mean_err,
-        w.g_psf_flux_min, w.g_psf_flux_max, w.g_psf_flux_max_slope, w.g_psf_flux_err_mean,
-        w.r_psf_flux_mean, w.r_psf_flux_mean_err, w.r_psf_flux_sigma, w.r_psf_flux_ndata,
-        w.r_science_flux_mean, w.r_science_flux_mean_err,
-        w.r_psf_flux_min, w.r_psf_flux_max, w.r_psf_flux_max_slope, w.r_psf_flux_err_mean,
-        w.i_psf_flux_mean, w.i_psf_flux_mean_err, w.i_psf_flux_sigma, w.i_psf_flux_ndata,
-        w.i_science_flux_mean, w.i_science_flux_mean_err,
-        w.i_psf_flux_min, w.i_psf_flux_max, w.i_psf_flux_max_slope, w.i_psf_flux_err_mean,
-        w.z_psf_flux_mean, w.z_psf_flux_mean_err, w.z_psf_flux_sigma, w.z_psf_flux_ndata,
-        w.z_science_flux_mean, w.z_science_flux_mean_err,
-        w.z_psf_flux_min, w.z_psf_flux_max, w.z_psf_flux_max_slope, w.z_psf_flux_err_mean,
-        w.y_psf_flux_mean, w.y_psf_flux_mean_err, w.y_psf_flux_sigma, w.y_psf_flux_ndata,
-        w.y_science_flux_mean, w.y_science_flux_mean_err,
-        w.y_psf_flux_min, w.y_psf_flux_max, w.y_psf_flux_max_slope, w.y_psf_flux_err_mean,
+        case when t.stale_bands & 1 <> 0 then w.u_psf_flux_mean else o.u_psf_flux_mean end,
+        case when t.stale_bands & 1 <> 0 then w.u_psf_flux_mean_err else o.u_psf_flux_mean_err end,
+        case when t.stale_bands & 1 <> 0 then w.u_psf_flux_sigma else o.u_psf_flux_sigma end,
+        case when t.stale_bands & 1 <> 0 then coalesce(w.u_psf_flux_ndata, 0) else o.u_psf_flux_ndata end,
+        case when t.stale_bands & 1 <> 0 then w.u_science_flux_mean else o.u_science_flux_mean end,
+        case when t.stale_bands & 1 <> 0 then w.u_science_flux_mean_err else o.u_science_flux_mean_err end,
+        case when t.stale_bands & 1 <> 0 then w.u_psf_flux_min else o.u_psf_flux_min end,
+        case when t.stale_bands & 1 <> 0 then w.u_psf_flux_max else o.u_psf_flux_max end,
+        case when t.stale_bands & 1 <> 0 then w.u_psf_flux_max_slope else o.u_psf_flux_max_slope end,
+        case when t.stale_bands & 1 <> 0 then w.u_psf_flux_err_mean else o.u_psf_flux_err_mean end,
+        case when t.stale_bands & 2 <> 0 then w.g_psf_flux_mean else o.g_psf_flux_mean end,
+        case when t.stale_bands & 2 <> 0 then w.g_psf_flux_mean_err else o.g_psf_flux_mean_err end,
+        case when t.stale_bands & 2 <> 0 then w.g_psf_flux_sigma else o.g_psf_flux_sigma end,
+        case when t.stale_bands & 2 <> 0 then coalesce(w.g_psf_flux_ndata, 0) else o.g_psf_flux_ndata end,
+        case when t.stale_bands & 2 <> 0 then w.g_science_flux_mean else o.g_science_flux_mean end,
+        case when t.stale_bands & 2 <> 0 then w.g_science_flux_mean_err else o.g_science_flux_mean_err end,
+        case when t.stale_bands & 2 <> 0 then w.g_psf_flux_min else o.g_psf_flux_min end,
+        case when t.stale_bands & 2 <> 0 then w.g_psf_flux_max else o.g_psf_flux_max end,
+        case when t.stale_bands & 2 <> 0 then w.g_psf_flux_max_slope else o.g_psf_flux_max_slope end,
+        case when t.stale_bands & 2 <> 0 then w.g_psf_flux_err_mean else o.g_psf_flux_err_mean end,
+        case when t.stale_bands & 4 <> 0 then w.r_psf_flux_mean else o.r_psf_flux_mean end,
+        case when t.stale_bands & 4 <> 0 then w.r_psf_flux_mean_err else o.r_psf_flux_mean_err end,
+        case when t.stale_bands & 4 <> 0 then w.r_psf_flux_sigma else o.r_psf_flux_sigma end,
+        case when t.stale_bands & 4 <> 0 then coalesce(w.r_psf_flux_ndata, 0) else o.r_psf_flux_ndata end,
+        case when t.stale_bands & 4 <> 0 then w.r_science_flux_mean else o.r_science_flux_mean end,
+        case when t.stale_bands & 4 <> 0 then w.r_science_flux_mean_err else o.r_science_flux_mean_err end,
+        case when t.stale_bands & 4 <> 0 then w.r_psf_flux_min else o.r_psf_flux_min end,
+        case when t.stale_bands & 4 <> 0 then w.r_psf_flux_max else o.r_psf_flux_max end,
+        case when t.stale_bands & 4 <> 0 then w.r_psf_flux_max_slope else o.r_psf_flux_max_slope end,
+        case when t.stale_bands & 4 <> 0 then w.r_psf_flux_err_mean else o.r_psf_flux_err_mean end,
+        case when t.stale_bands & 8 <> 0 then w.i_psf_flux_mean else o.i_psf_flux_mean end,
+        case when t.stale_bands & 8 <> 0 then w.i_psf_flux_mean_err else o.i_psf_flux_mean_err end,
+        case when t.stale_bands & 8 <> 0 then w.i_psf_flux_sigma else o.i_psf_flux_sigma end,
+        case when t.stale_bands & 8 <> 0 then coalesce(w.i_psf_flux_ndata, 0) else o.i_psf_flux_ndata end,
+        case when t.stale_bands & 8 <> 0 then w.i_science_flux_mean else o.i_science_flux_mean end,
+        case when t.stale_bands & 8 <> 0 then w.i_science_flux_mean_err else o.i_science_flux_mean_err end,
+        case when t.stale_bands & 8 <> 0 then w.i_psf_flux_min else o.i_psf_flux_min end,
+        case when t.stale_bands & 8 <> 0 then w.i_psf_flux_max else o.i_psf_flux_max end,
+        case when t.stale_bands & 8 <> 0 then w.i_psf_flux_max_slope else o.i_psf_flux_max_slope end,
+        case when t.stale_bands & 8 <> 0 then w.i_psf_flux_err_mean else o.i_psf_flux_err_mean end,
+        case when t.stale_bands & 16 <> 0 then w.z_psf_flux_mean else o.z_psf_flux_mean end,
+        case when t.stale_bands & 16 <> 0 then w.z_psf_flux_mean_err else o.z_psf_flux_mean_err end,
+        case when t.stale_bands & 16 <> 0 then w.z_psf_flux_sigma else o.z_psf_flux_sigma end,
+        case when t.stale_bands & 16 <> 0 then coalesce(w.z_psf_flux_ndata, 0) else o.z_psf_flux_ndata end,
+        case when t.stale_bands & 16 <> 0 then w.z_science_flux_mean else o.z_science_flux_mean end,
+        case when t.stale_bands & 16 <> 0 then w.z_science_flux_mean_err else o.z_science_flux_mean_err end,
+        case when t.stale_bands & 16 <> 0 then w.z_psf_flux_min else o.z_psf_flux_min end,
+        case when t.stale_bands & 16 <> 0 then w.z_psf_flux_max else o.z_psf_flux_max end,
+        case when t.stale_bands & 16 <> 0 then w.z_psf_flux_max_slope else o.z_psf_flux_max_slope end,
+        case when t.stale_bands & 16 <> 0 then w.z_psf_flux_err_mean else o.z_psf_flux_err_mean end,
+        case when t.stale_bands & 32 <> 0 then w.y_psf_flux_mean else o.y_psf_flux_mean end,
+        case when t.stale_bands & 32 <> 0 then w.y_psf_flux_mean_err else o.y_psf_flux_mean_err end,
+        case when t.stale_bands & 32 <> 0 then w.y_psf_flux_sigma else o.y_psf_flux_sigma end,
+        case when t.stale_bands & 32 <> 0 then coalesce(w.y_psf_flux_ndata, 0) else o.y_psf_flux_ndata end,
+        case when t.stale_bands & 32 <> 0 then w.y_science_flux_mean else o.y_science_flux_mean end,
+        case when t.stale_bands & 32 <> 0 then w.y_science_flux_mean_err else o.y_science_flux_mean_err end,
+        case when t.stale_bands & 32 <> 0 then w.y_psf_flux_min else o.y_psf_flux_min end,
+        case when t.stale_bands & 32 <> 0 then w.y_psf_flux_max else o.y_psf_flux_max end,
+        case when t.stale_bands & 32 <> 0 then w.y_psf_flux_max_slope else o.y_psf_flux_max_slope end,
+        case when t.stale_bands & 32 <> 0 then w.y_psf_flux_err_mean else o.y_psf_flux_err_mean end,
         t.first_mjd_tai, t.last_mjd_tai, t.n_dia_sources
     from wide as w
-    inner join pg_temp.stage_touched as t on w.dia_object_id = t.dia_object_id;
+    inner join pg_temp.stage_touched as t on w.dia_object_id = t.dia_object_id
+    left join apdb_base.dia_object as o on t.dia_object_id = o.dia_object_id;
 end
 $$;

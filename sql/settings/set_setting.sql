@@ -63,6 +63,14 @@ begin
     update apdb_base.metadata as m
     set value = v_value
     where m.name = 'setting.' || p_name;
+
+    if p_name = 'history_days' and v_value <> v_before then
+        -- Summaries made until now are of the other length: associate_visit uses nothing of them.
+        insert into apdb_base.metadata (name, value)
+        select 'state.history_days_store_seq', s.last_value::text
+        from apdb_base.store_seq as s
+        on conflict (name) do update set value = excluded.value;
+    end if;
     return v_before;
 end
 $$;

@@ -30,6 +30,7 @@ declare
     v_start timestamptz := clock_timestamp();
     v_timings jsonb := '{}';
     v_attributed integer;
+    v_days_since bigint;
 begin
     analyze pg_temp.stage_source (dia_source_id, ra, dec);
 
@@ -48,8 +49,12 @@ begin
     v_timings := v_timings || jsonb_build_object('associate', apdb.ms_since(v_start));
     v_start := clock_timestamp();
 
+    -- Versions from before the length of the history was changed give nothing.
+    select coalesce(max(m.value::bigint), 0) into v_days_since
+    from apdb_base.metadata as m
+    where m.name = 'state.history_days_store_seq';
     insert into pg_temp.stage_touched (
-        dia_object_id, exists_already, is_new, n_dia_sources, first_mjd_tai, last_mjd_tai
+        dia_object_id, exists_already, is_new, n_dia_sources, first_mjd_tai, last_mjd_tai, stale_bands
     )
     select
         a.dia_object_id,
@@ -58,15 +63,24 @@ begin
         -- A retired object keeps its last version, but its sources are gone.
         case when o.validity_end_mjd_tai is null then coalesce(o.n_dia_sources, 0) else 0 end + a.n_added,
         least(case when o.validity_end_mjd_tai is null then o.first_dia_source_mjd_tai end, p_mjd),
-        greatest(case when o.validity_end_mjd_tai is null then o.last_dia_source_mjd_tai end, p_mjd)
+        greatest(case when o.validity_end_mjd_tai is null then o.last_dia_source_mjd_tai end, p_mjd),
+        case
+            when o.validity_end_mjd_tai is null and o.store_seq > v_days_since then a.bands
+            else 63
+        end
     from (
-        select m.dia_object_id, count(*)::integer as n_added
+        select
+            m.dia_object_id,
+            count(*)::integer as n_added,
+            bit_or(1 << (strpos('ugrizy', s.band) - 1)) as bands
         from pg_temp.stage_match as m
+        inner join pg_temp.stage_source as s on m.dia_source_id = s.dia_source_id
         where m.dia_object_id is not null
         group by m.dia_object_id
     ) as a
     left join apdb_base.dia_object as o on a.dia_object_id = o.dia_object_id;
     analyze pg_temp.stage_touched;
+    perform apdb.mark_expired_bands();
     perform apdb.summarise_objects();
     return v_timings || jsonb_build_object('summarise', apdb.ms_since(v_start));
 end

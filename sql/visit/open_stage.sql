@@ -65,7 +65,9 @@ begin
         is_new boolean not null,
         n_dia_sources integer not null,
         first_mjd_tai double precision not null,
-        last_mjd_tai double precision not null
+        last_mjd_tai double precision not null,
+        -- one bit a band, u first: whose statistics the last version of the object does not give
+        stale_bands integer not null default 63
     ) on commit delete rows;
     grant insert, select on pg_temp.stage_source, pg_temp.stage_forced to public;
 end
