@@ -40,14 +40,16 @@ begin
         from apdb.touched_points(v_from, v_to, v_days) as p
     ),
 
+    -- The offset keeps the planner from working out the weight anew in each sum.
     placed as (
         select
             p.dia_object_id, p.ra_err, p.ra_var, p.dec_var, p.ra_dec_cov,
             1.0 / ((p.ra_var + p.dec_var) * 0.5 + c_floor_var) as weight,
-            cos(radians(p.dec)) as cos_lat,
-            sin(radians(p.dec)) as z,
-            radians(p.ra) as lon
+            cos(radians(p.dec)) * cos(radians(p.ra)) as x,
+            cos(radians(p.dec)) * sin(radians(p.ra)) as y,
+            sin(radians(p.dec)) as z
         from point as p
+        offset 0
     ),
 
     -- Points without flux or error keep their place on the sky, but not in the light curve.
@@ -85,8 +87,8 @@ begin
             p.dia_object_id,
             null::integer as number,
             sum(p.weight) as weight,
-            sum(p.weight * p.cos_lat * cos(p.lon)) as x,
-            sum(p.weight * p.cos_lat * sin(p.lon)) as y,
+            sum(p.weight * p.x) as x,
+            sum(p.weight * p.y) as y,
             sum(p.weight * p.z) as z,
             count(p.ra_err) as n_ra_err,
             sum(p.weight * p.weight * p.ra_var) as ra_var,
