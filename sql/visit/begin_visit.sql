@@ -12,7 +12,7 @@
 --   the partitions that are missing [d] or nulls
 -- errors: VA001 when the filter is unknown; names those that are known
 -- locks: none
--- cost: one row; its commit does not wait for the disk
+-- cost: one row, one commit
 create or replace function apdb.begin_visit(
     p_visit bigint,
     p_detector integer,
@@ -62,8 +62,6 @@ begin
     end if;
 
     if p_client is not null then
-        -- The trace need not reach the disk before the visit goes on: the visit's own commit takes it along.
-        perform set_config('synchronous_commit', 'off', true);
         insert into apdb_base.visit_attempt (
             visit, detector, state, started_mjd_tai, backend_pid, backend_start, client
         )
