@@ -14,7 +14,7 @@ import psycopg_pool
 
 from apdb.errors import Busy
 from apdb.schema.migrate import verify
-from apdb.translate import connect_once, not_running, translated
+from apdb.translate import connect_once, translated
 
 POOL_TIMEOUT = 600.0
 """Longest time that a thread waits for a connection that others of its program use [s]."""
@@ -156,6 +156,3 @@ class Session:
 def client_name() -> str:
     """Return what this program is called in the database: host and process."""
     return f"apdb {socket.gethostname()}:{os.getpid()}"
-
-
-__all__ = ["READ_TIMEOUT", "Session", "client_name", "not_running"]

@@ -20,14 +20,10 @@ from apdb.ingest.run import Outcome, Watcher
 from apdb.schema import migrate
 from apdb.server.cluster import Cluster
 from apdb.store import Rule, StoreReport, check_options
+from apdb.store_job import STEPS
 from apdb.truth import TruthReport, compare
 
 DATABASE = "apdb_demo"
-#: The steps of store_visit in their order, which JSON in the database does not keep.
-STEPS = (
-    *("validate", "begin", "copy", "lock", "prepare", "solar_system", "associate", "summarise"),
-    *("measure_forced", "objects", "sources", "forced"),
-)
 #: Above this number footprints would blacken the map.
 MOST_FOOTPRINTS = 2000
 N_LIGHT_CURVES = 6

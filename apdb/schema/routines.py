@@ -76,7 +76,7 @@ class Routine:
     @property
     def sha256(self) -> str:
         """Checksum of the file's text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        return _sha256(self.text)
 
     @property
     def comment(self) -> str:
@@ -163,7 +163,7 @@ def fingerprint() -> str:
     """Return one checksum of all routines and views of this code."""
     parts = [f"{r.name} {r.sha256}" for r in routines()]
     parts += [f"{kind} {name} {text}" for (kind, name), text in _generated().items()]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return _sha256("\n".join(parts))
 
 
 def install(connection: psycopg.Connection[Any]) -> list[str]:
@@ -389,4 +389,4 @@ def _live_sha256(connection: psycopg.Connection[Any], kind: str, name: str) -> s
     row = connection.execute(query, (name,)).fetchone()
     if row is None or row[0] is None:
         return None
-    return hashlib.sha256(str(row[0]).encode()).hexdigest()
+    return _sha256(str(row[0]))
