@@ -36,7 +36,7 @@ class Bench:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self.connection = connection
-        connection.execute("select apdb.open_stage()")
+        connection.execute("select apdb.open_stage(null)")
         connection.commit()
 
     def forbid_twins(self) -> None:

@@ -198,7 +198,7 @@ def check_history(plans: list[Plan], *, analyzed: bool) -> None:
     """
     used = set().union(*(indexes(plan, "dia_source_p") for plan in plans))
     assert used
-    assert all(name.endswith("_dia_object_id_midpoint_mjd_tai_idx") for name in used), used
+    assert all(name.endswith("_dia_object_id_midpoint_mjd_tai_band_idx") for name in used), used
     for plan in plans if analyzed else ():
         read = sum(n["Actual Rows"] * n["Actual Loops"] for n in scans(plan, "dia_source_p"))
         assert read <= 2 * N_SOURCES * len(EPOCHS), plan["Query Text"][:200]

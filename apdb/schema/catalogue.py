@@ -42,6 +42,7 @@ PARTITION_COLUMN = "midpoint_mjd_tai"
 
 _PARTITIONED = "apdb:partitioned"
 _WHERE = "apdb:where "
+_UNIQUE_WHERE = "apdb:unique where "
 _BY_STATEMENT = "apdb:by statement"
 
 _SA_TYPES: Mapping[str, sa.types.TypeEngine[Any]] = {
@@ -87,6 +88,7 @@ _FIRST: Mapping[str, tuple[str, ...]] = {
 # free space in each page and early vacuuming keep the table from bloating.
 _STORAGE: Mapping[str, Mapping[str, Any]] = {
     "dia_object": {"fillfactor": 70, "autovacuum_vacuum_scale_factor": 0.02},
+    "dia_object_place": {"fillfactor": 70, "autovacuum_vacuum_scale_factor": 0.02},
 }
 
 
@@ -113,11 +115,14 @@ def _dpdd_name(identifier: str) -> str:
 
 def _index(node: Mapping[str, Any], names: Mapping[str, tuple[str, str]]) -> Index:
     utype: str = node.get("votable:utype", "")
+    unique = utype.startswith(_UNIQUE_WHERE)
+    mark = _UNIQUE_WHERE if unique else _WHERE
     return Index(
         name=node["name"],
         columns=tuple(names[i][1] for i in node.get("columns", ())),
         expressions=tuple(node.get("expressions", ())),
-        where=utype.removeprefix(_WHERE) if utype.startswith(_WHERE) else None,
+        where=utype.removeprefix(mark) if utype.startswith(mark) else None,
+        unique=unique,
         description=node["description"],
     )
 
@@ -226,7 +231,7 @@ def _sa_column(column: Column) -> sa.Column[Any]:
 def _sa_index(index: Index) -> sa.Index:
     parts: list[Any] = list(index.columns) or [_literal(e) for e in index.expressions]
     where = _literal(index.where) if index.where else None
-    return sa.Index(index.name, *parts, postgresql_where=where)
+    return sa.Index(index.name, *parts, unique=index.unique, postgresql_where=where)
 
 
 def _sa_constraints(table: Table) -> list[sa.Constraint]:

@@ -20,8 +20,27 @@ READ_BY = {
     "alert": "apdb_reader, apdb_writer, apdb_broker",
     # What a connection looks at first: the version of the schema.
     "metadata": "apdb_reader, apdb_writer, apdb_broker",
+    "api_audit": "apdb_writer",
+    "archive_file": "apdb_reader, apdb_writer, apdb_broker",
 }
-INTERNAL = frozenset({"routine_ledger"})
+INTERNAL = frozenset({"dia_object_place", "routine_ledger", "api_token"})
+
+ARCHIVED_ALERT = "archived_alert"
+"""The view that retrieval reads: alerts with night, status, DIASource and DIAObject."""
+
+_STATUS = (
+    "case when not a.is_current then 'superseded' "
+    "when s.dia_source_id is null or s.time_withdrawn_mjd_tai is not null then 'withdrawn' "
+    "else 'current' end"
+)
+_ARCHIVED_FROM = (
+    "from {0}.alert as a left join {0}.dia_source as s "
+    "on a.dia_source_id = s.dia_source_id and a.midpoint_mjd_tai = s.midpoint_mjd_tai "
+    "left join {0}.visit as v on a.visit = v.visit and a.detector = v.detector "
+    "left join {0}.dia_object as o on a.dia_object_id = o.dia_object_id "
+    "left join {0}.archive_file as pf on a.packet_file = pf.path "
+    "left join {0}.archive_file as sf on a.stamps_file = sf.path"
+)
 
 
 @cache
@@ -37,7 +56,7 @@ def view_statements() -> dict[str, str]:
         table.name: _statements(table)
         for table in catalogue().tables.values()
         if table.name not in INTERNAL
-    }
+    } | {ARCHIVED_ALERT: _archived_alert()}
 
 
 def _statements(table: Table) -> str:
@@ -53,6 +72,34 @@ def _statements(table: Table) -> str:
     lines += [
         f"comment on column apdb.{table.name}.{column.name} is {_quoted(column.comment)}"
         for column in table.columns
+    ]
+    return ";\n".join(lines)
+
+
+def _archived_alert() -> str:
+    """Return the statements for alerts with all that a condition on them may name.
+
+    Base tables, because an alert stays in the archive when its source is withdrawn or replaced.
+    The planner leaves out the joins whose columns a query does not use, but for that with
+    DIASources, which tells what was withdrawn.
+    """
+    alert, source, visible_object = (
+        catalogue().tables[name] for name in ("alert", "dia_source", "dia_object")
+    )
+    taken = {column.name for column in alert.columns}
+    columns = [f"a.{column.name}" for column in alert.columns]
+    columns += ["v.night", f"{_STATUS} as status"]
+    # The planner cannot see how often the status is what: retrieval asks for what it is made of.
+    columns += ["s.dia_source_id as stored_dia_source_id"]
+    columns += ["pf.state as packet_state", "sf.state as stamps_state"]
+    columns += [f"s.{column.name}" for column in source.columns if column.name not in taken]
+    columns += [f"o.{c.name} as object_{c.name}" for c in visible_object.columns]
+    name = f"apdb.{ARCHIVED_ALERT}"
+    comment = "Alerts in the archive, with the DIASource of each and its DIAObject as it is now"
+    lines = [
+        f"create view {name} as select {', '.join(columns)} {_ARCHIVED_FROM.format(BASE_SCHEMA)}",
+        f"comment on view {name} is {_quoted(comment)}",
+        f"grant select on {name} to apdb_reader, apdb_writer, apdb_broker",
     ]
     return ";\n".join(lines)
 

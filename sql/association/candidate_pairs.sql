@@ -16,7 +16,6 @@ returns table (
 )
 language sql stable security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
 set enable_seqscan = off
 as $$
     select

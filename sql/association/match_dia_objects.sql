@@ -14,7 +14,6 @@ create or replace function apdb.match_dia_objects(p_rule text, p_radius double p
 returns integer
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
 as $$
 declare
     v_limit integer := apdb.setting('max_new_objects');

@@ -12,7 +12,6 @@ create or replace function apdb.resolve_likelihood()
 returns table (dia_source_id bigint, target_id bigint)
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 declare

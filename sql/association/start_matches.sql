@@ -11,7 +11,6 @@ create or replace function apdb.start_matches()
 returns integer
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
 as $$
 declare
     v_reliability_min double precision := apdb.setting('reliability_min');
@@ -35,10 +34,19 @@ begin
         )
     from pg_temp.stage_source as s;
 
+    -- Of a pair within the radius neither can be far from the next in declination: few are left to join.
+    with neighbour as (
+        select
+            s.dia_source_id, s.ra, s.dec,
+            s.dec - lag(s.dec) over upwards <= v_radius or lead(s.dec) over upwards - s.dec <= v_radius as is_near
+        from pg_temp.stage_source as s
+        window upwards as (order by s.dec)
+    )
+
     select array_agg(i.dia_source_id), array_agg(j.dia_source_id) into v_first, v_second
-    from pg_temp.stage_source as i
+    from neighbour as i
     inner join pg_temp.stage_source as j on q3c_join(i.ra, i.dec, j.ra, j.dec, v_radius)
-    where i.dia_source_id < j.dia_source_id;
+    where i.is_near and i.dia_source_id < j.dia_source_id;
     if v_first is null then
         return 0;
     end if;

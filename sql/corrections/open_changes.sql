@@ -20,7 +20,7 @@ begin
             upper(current_setting('transaction_isolation'))
         using errcode = 'VA008', hint = 'Nothing was changed; start a transaction with the default isolation.';
     end if;
-    perform apdb.open_stage();
+    perform apdb.open_stage(null);
     if to_regclass('pg_temp.stage_change') is null then
         create temporary table stage_change (
             dia_source_id bigint primary key,
@@ -33,7 +33,7 @@ begin
             new_ss_object_id bigint,
             was_withdrawn boolean not null,
             withdrawn boolean not null
-        ) on commit delete rows;
+        );
     end if;
     delete from pg_temp.stage_change where true;
     delete from pg_temp.stage_touched where true;

@@ -18,7 +18,8 @@ create or replace function apdb.forced_positions(
 returns table (dia_object_id bigint, ra double precision, "dec" double precision)
 language plpgsql stable security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
+-- The planner expects a hundred objects in a cone of a hundred thousand.
+set enable_nestloop = off
 as $$
 #variable_conflict use_column
 declare

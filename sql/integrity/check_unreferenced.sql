@@ -11,7 +11,6 @@ create or replace function apdb.check_unreferenced()
 returns trigger
 language plpgsql security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
 as $$
 declare
     v_join text;

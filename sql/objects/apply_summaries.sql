@@ -15,7 +15,6 @@ create or replace function apdb.apply_summaries(p_store_seq bigint, p_now double
 returns void
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
 as $$
 begin
     insert into apdb_base.dia_object_version (
@@ -156,5 +155,20 @@ begin
     inner join pg_temp.stage_touched as t on u.dia_object_id = t.dia_object_id
     where not t.exists_already
     order by u.dia_object_id;
+
+    insert into apdb_base.dia_object_place as p (
+        dia_object_id, u_place, g_place, r_place, i_place, z_place, y_place
+    )
+    select u.dia_object_id, u.u_place, u.g_place, u.r_place, u.i_place, u.z_place, u.y_place
+    from pg_temp.stage_summary as u
+    order by u.dia_object_id
+    on conflict (dia_object_id) do update
+        set
+            u_place = excluded.u_place,
+            g_place = excluded.g_place,
+            r_place = excluded.r_place,
+            i_place = excluded.i_place,
+            z_place = excluded.z_place,
+            y_place = excluded.y_place;
 end
 $$;

@@ -12,18 +12,15 @@ create or replace function apdb.mark_expired_bands()
 returns void
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
 as $$
 declare
     v_days double precision := apdb.setting('history_days');
     v_from double precision;
     v_to double precision;
 begin
-    select min(greatest(o.last_dia_source_mjd_tai - v_days, o.first_dia_source_mjd_tai)), max(t.last_mjd_tai) - v_days
+    select min(greatest(t.old_last_mjd_tai - v_days, t.old_first_mjd_tai)), max(t.last_mjd_tai) - v_days
     into v_from, v_to
-    from pg_temp.stage_touched as t
-    inner join apdb_base.dia_object as o on t.dia_object_id = o.dia_object_id
-    where t.exists_already;
+    from pg_temp.stage_touched as t;
     if v_from is null or v_from >= v_to then
         return;
     end if;
@@ -33,12 +30,11 @@ begin
     from (
         select d.dia_object_id, bit_or(1 << (strpos('ugrizy', d.band) - 1)) as bands
         from pg_temp.stage_touched as t
-        inner join apdb_base.dia_object as o on t.dia_object_id = o.dia_object_id
         inner join apdb_base.dia_source as d
             on t.dia_object_id = d.dia_object_id
-            and d.midpoint_mjd_tai >= o.last_dia_source_mjd_tai - v_days
+            and d.midpoint_mjd_tai >= t.old_last_mjd_tai - v_days
             and d.midpoint_mjd_tai < t.last_mjd_tai - v_days
-        where t.exists_already and d.midpoint_mjd_tai >= v_from and d.midpoint_mjd_tai < v_to
+        where d.midpoint_mjd_tai >= v_from and d.midpoint_mjd_tai < v_to
         group by d.dia_object_id
     ) as e
     where t.dia_object_id = e.dia_object_id;

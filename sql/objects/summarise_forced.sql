@@ -11,7 +11,6 @@ create or replace function apdb.summarise_forced()
 returns void
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
 as $$
 declare
     v_days double precision := apdb.setting('history_days');

@@ -17,7 +17,6 @@ create or replace function apdb.attribute_ss_objects(
 returns integer
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 declare

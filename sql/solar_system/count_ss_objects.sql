@@ -12,7 +12,6 @@ create or replace function apdb.count_ss_objects(p_ids bigint[])
 returns void
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
 as $$
 begin
     perform 1

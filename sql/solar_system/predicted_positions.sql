@@ -26,7 +26,6 @@ returns table (
 )
 language plpgsql stable security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 declare

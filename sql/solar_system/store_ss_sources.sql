@@ -12,7 +12,6 @@ create or replace function apdb.store_ss_sources()
 returns void
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
 as $$
 begin
     if not exists (select from pg_temp.stage_match as m where m.ss_object_id is not null) then

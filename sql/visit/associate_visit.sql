@@ -24,15 +24,17 @@ create or replace function apdb.associate_visit(
 returns jsonb
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
 as $$
 declare
     v_start timestamptz := clock_timestamp();
+    v_many boolean := current_setting('plan_cache_mode') <> 'force_generic_plan';
     v_timings jsonb := '{}';
     v_attributed integer;
     v_days_since bigint;
 begin
-    analyze pg_temp.stage_source (dia_source_id, ra, dec);
+    if v_many then
+        analyze pg_temp.stage_source (dia_source_id, ra, dec);
+    end if;
 
     perform apdb.refuse_stored_ids();
     perform apdb.start_matches();
@@ -54,7 +56,8 @@ begin
     from apdb_base.metadata as m
     where m.name = 'state.history_days_store_seq';
     insert into pg_temp.stage_touched (
-        dia_object_id, exists_already, is_new, n_dia_sources, first_mjd_tai, last_mjd_tai, stale_bands
+        dia_object_id, exists_already, is_new, n_dia_sources, first_mjd_tai, last_mjd_tai, old_first_mjd_tai,
+        old_last_mjd_tai, stale_bands
     )
     select
         a.dia_object_id,
@@ -64,8 +67,13 @@ begin
         case when o.validity_end_mjd_tai is null then coalesce(o.n_dia_sources, 0) else 0 end + a.n_added,
         least(case when o.validity_end_mjd_tai is null then o.first_dia_source_mjd_tai end, p_mjd),
         greatest(case when o.validity_end_mjd_tai is null then o.last_dia_source_mjd_tai end, p_mjd),
+        o.first_dia_source_mjd_tai,
+        o.last_dia_source_mjd_tai,
         case
-            when o.validity_end_mjd_tai is null and o.store_seq > v_days_since then a.bands
+            when
+                o.dia_object_id is null
+                or (o.validity_end_mjd_tai is null and o.store_seq > v_days_since and p.dia_object_id is not null)
+                then a.bands
             else 63
         end
     from (
@@ -78,8 +86,12 @@ begin
         where m.dia_object_id is not null
         group by m.dia_object_id
     ) as a
-    left join apdb_base.dia_object as o on a.dia_object_id = o.dia_object_id;
-    analyze pg_temp.stage_touched;
+    left join apdb_base.dia_object as o on a.dia_object_id = o.dia_object_id
+    left join apdb_base.dia_object_place as p on a.dia_object_id = p.dia_object_id;
+    -- Few rows keep the plans they have; without statistics many rows get a plan a hundred times slower.
+    if v_many then
+        analyze pg_temp.stage_touched;
+    end if;
     perform apdb.mark_expired_bands();
     perform apdb.summarise_objects();
     return v_timings || jsonb_build_object('summarise', apdb.ms_since(v_start));

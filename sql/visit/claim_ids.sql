@@ -12,7 +12,6 @@ create or replace function apdb.claim_ids()
 returns void
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
 as $$
 begin
     insert into apdb_base.dia_source_locator (dia_source_id, midpoint_mjd_tai, visit, detector)

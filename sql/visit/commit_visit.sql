@@ -49,7 +49,6 @@ create or replace function apdb.commit_visit(
 )
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
 as $$
 declare
     v_start timestamptz := clock_timestamp();

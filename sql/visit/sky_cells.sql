@@ -21,9 +21,7 @@ as $$
     from (
         select
             i.band,
-            greatest(1, floor(
-                3600.0 * cos(radians(least(90.0, greatest(abs(i.band * 0.1 - 90.0), abs(i.band * 0.1 - 89.9)))))
-            ))::integer as n_cells
+            apdb.cells_in_band(i.band) as n_cells
         from generate_series(
             greatest(0, floor((p_dec - p_radius + 90.0) / 0.1))::integer,
             least(1799, floor((p_dec + p_radius + 90.0) / 0.1))::integer
