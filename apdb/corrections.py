@@ -211,6 +211,7 @@ class Corrections(Session):
         radius: float | None = None,
         associate: Rule | None = None,
         dry_run: bool = False,
+        cutouts: Any = None,
     ) -> CorrectionReport:
         """Store other content under a visit that is stored, in place of the old.
 
@@ -234,6 +235,8 @@ class Corrections(Session):
             Association rule.  Default: that of the database.
         dry_run : bool, optional
             Show the outcome and write nothing.
+        cutouts : mapping, optional
+            Stamps of the new sources, as for `store_visit`.
 
         Returns
         -------
@@ -254,7 +257,7 @@ class Corrections(Session):
             The connection broke and it is unknown whether the visit was replaced: repeat it.
         """
         check_options(radius, associate)
-        job = Replacement(visit, sources, forced, dry_run, _reason(reason))
+        job = Replacement(visit, sources, forced, dry_run, _reason(reason), cutouts)
         return job.correction(run(self, job, radius, associate))
 
     def find_duplicates(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from apdb.alerts.refill import add_forced
 from apdb.input.records import forced_batch
 from apdb.schema.partitions import make_partitions
 from apdb.session import Session
@@ -70,8 +71,10 @@ class ForcedPhotometry(Session):
             for month in months.tolist():
                 start = month * PARTITION_DAYS
                 make_partitions(connection, start, start, self.busy_timeout)
-            connection.execute("select apdb.open_stage()")
+            connection.execute("select apdb.open_stage(null)")
             copy_in(connection, "stage_forced", "dia_forced_source", batch, {})
             row = connection.execute("select * from apdb.store_forced()").fetchone()
-        assert row is not None
+            assert row is not None
+            if row[1]:
+                add_forced(connection, row[0])
         return ForcedReport(batch.n, row[1], row[0])

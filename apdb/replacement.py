@@ -67,13 +67,21 @@ class Replacement(Job):
         Write nothing.
     reason : str
         Why it is replaced.
+    cutouts : mapping or None
+        Stamps of the new sources.
     """
 
     def __init__(
-        self, visit: Visit, sources: object, forced: Any, dry_run: bool, reason: str
+        self,
+        visit: Visit,
+        sources: object,
+        forced: Any,
+        dry_run: bool,
+        reason: str,
+        cutouts: Any = None,
     ) -> None:
-        super().__init__(visit, sources, forced, dry_run)
-        self.reason = reason
+        super().__init__(visit, sources, forced, dry_run, cutouts)
+        self.reason: str = reason
         self.cleared: dict[str, Any] | None = None
 
     def is_stored(self, connection: psycopg.Connection[Any], row: Mapping[str, Any] | None) -> bool:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from apdb.alerts.produce import prepare
 from apdb.errors import ApdbError, ConnectionLost, IdConflict, InvalidInput, Problem
 from apdb.input.copy_binary import chunks
 from apdb.input.records import Batch, forced_batch
@@ -42,6 +43,7 @@ def store_visit(
     radius: float | None = None,
     associate: Rule | None = None,
     dry_run: bool = False,
+    cutouts: Any = None,
 ) -> StoreReport:
     """Store a visit; see `apdb.Apdb.store_visit`.
 
@@ -61,13 +63,15 @@ def store_visit(
         Association rule.
     dry_run : bool, optional
         Show the outcome and write nothing.
+    cutouts : mapping, optional
+        Stamps.
 
     Returns
     -------
     StoreReport
     """
     check_options(radius, associate)
-    return run(session, Job(visit, sources, forced, dry_run), radius, associate)
+    return run(session, Job(visit, sources, forced, dry_run, cutouts), radius, associate)
 
 
 def run(session: Session, job: Job, radius: float | None, associate: Rule | None) -> StoreReport:
@@ -104,6 +108,10 @@ def run(session: Session, job: Job, radius: float | None, associate: Rule | None
             raise
         return stored
     except BaseException as error:
+        if job.alerts is not None and not job.committing:
+            # What cannot be removed now, maintenance removes later.
+            with contextlib.suppress(ApdbError, OSError):
+                job.alerts.abandon()
         _record_failure(session, job, error)
         if isinstance(error, IdConflict):
             raise _with_rows(error, job) from error
@@ -168,6 +176,7 @@ def _repeated(connection: psycopg.Connection[Any], job: Job) -> StoreReport | No
 
 def _store(connection: psycopg.Connection[Any], job: Job) -> StoreReport:
     _stage_sources(connection, job)
+    job.alerts = None if job.dry_run else prepare(connection, job)
     job.lock(connection)
     job.tick("lock")
     visit = job.visit
@@ -193,8 +202,8 @@ def _store(connection: psycopg.Connection[Any], job: Job) -> StoreReport:
 
 
 def _stage_sources(connection: psycopg.Connection[Any], job: Job) -> None:
-    connection.execute("select apdb.open_stage()")
     visit, n = job.visit, job.batch.n
+    connection.execute("select apdb.open_stage(%s::integer)", (n,))
     constant: dict[str, NDArray[Any]] = {
         "visit": np.full(n, visit.visit, np.int64),
         "detector": np.full(n, visit.detector, np.int16),
@@ -300,7 +309,11 @@ def _commit(connection: psycopg.Connection[Any], job: Job) -> StoreReport:
             Jsonb(job.timings),
         ),
     )
+    if job.alerts is not None:
+        night = visit.night(job.site_longitude)
+        row["timings"] |= job.alerts.produce(connection, row, night, job.reason)
     _end_attempt(connection, job, "stored")
+    job.committing = True
     connection.commit()
     return job.report({**row, "ephemerides_missing": missing}, "stored")
 

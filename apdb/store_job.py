@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString, cast
+from typing import TYPE_CHECKING, Any, LiteralString, cast
 
 import numpy as np
 import psycopg
@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from apdb.archive.cutouts import Cutouts
 from apdb.errors import VisitConflict
 from apdb.input.digest import content_digest
 from apdb.input.records import dia_source_batch
 from apdb.input.visit import Visit
+
+if TYPE_CHECKING:
+    from apdb.alerts.produce import VisitAlerts
 
 STEPS = (
     "validate",
@@ -31,6 +35,8 @@ STEPS = (
     "objects",
     "sources",
     "forced",
+    "fragments",
+    "alerts",
 )
 """Steps of storing a visit, in order."""
 
@@ -103,6 +109,8 @@ class Job:
         Forced photometry.
     dry_run : bool
         Show the outcome and write nothing.
+    cutouts : mapping or None
+        Stamps of the sources, see `apdb.Apdb.store_visit`.
 
     Raises
     ------
@@ -110,14 +118,20 @@ class Job:
         With every bad row and column.
     """
 
-    def __init__(self, visit: Visit, sources: object, forced: Any, dry_run: bool) -> None:
+    def __init__(
+        self, visit: Visit, sources: object, forced: Any, dry_run: bool, cutouts: Any = None
+    ) -> None:
         self.started = self.since = time.perf_counter()
         self.visit = visit
         self.forced = forced
         self.dry_run = dry_run
         self.timings: dict[str, float] = {}
         self.batch = dia_source_batch(sources, visit)
+        self.cutouts = None if cutouts is None else Cutouts(cutouts, self.batch.n)
         self.digest = content_digest(visit, self.batch)
+        self.reason: str | None = None
+        self.alerts: VisitAlerts | None = None
+        self.committing = False
         self.attempt_id: int | None = None
         self.band = ""
         self.rule = ""

@@ -80,7 +80,11 @@ def default_value(column: Column) -> Any:
     """
     if column.default is None or column.numpy_dtype.kind == "O":
         return column.default
-    return column.numpy_dtype.type(column.default)
+    default: Any = column.default
+    if default != default:
+        # The NaN of a YAML file may have its sign set; PostgreSQL's has not.
+        default = float("nan")
+    return column.numpy_dtype.type(default)
 
 
 def _defaults_to_nan(column: Column) -> bool:

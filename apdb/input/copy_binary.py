@@ -7,12 +7,13 @@ what NULLs and short texts do not fill.  Format: "COPY", section "Binary Format"
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from apdb.input.byte_matrix import put_padded, view
 from apdb.input.conversion import default_value
 from apdb.input.records import Batch
 from apdb.schema.catalogue import Column
@@ -26,7 +27,8 @@ CHUNK_ROWS = 4096
 #: Largest matrix [bytes]; where a long text would make it larger, fewer rows are taken.
 CHUNK_BYTES = 16 * 2**20
 
-_FIXED = {
+#: Types of the protocol whose values have one length, big-endian.
+FIXED: Mapping[str, np.dtype[Any]] = {
     "boolean": np.dtype("u1"),
     "smallint": np.dtype(">i2"),
     "integer": np.dtype(">i4"),
@@ -115,7 +117,7 @@ class _Field:
 
 
 def _field(batch: Batch, column: Column) -> _Field:
-    fixed = _FIXED.get(column.sql_type)
+    fixed = FIXED.get(column.sql_type)
     if fixed is None and column.sql_type not in _VARIABLE:
         raise TypeError(f"column {column.name}: {column.sql_type} has no binary encoding here")
     if column.name in batch.columns:
@@ -159,7 +161,7 @@ def _rows(
     at = 2
     for field, width in zip(fields, widths, strict=True):
         sizes, kept = _put(field, width, matrix, at, start, stop)
-        _view(matrix, at, _SIZE)[:] = sizes
+        view(matrix, at, _SIZE)[:] = sizes
         if kept is not None:
             if keep is None:
                 keep = np.ones((n, row_bytes), bool)
@@ -177,7 +179,7 @@ def _put(
         return -1, None
     nulls = None if field.nulls is None else field.nulls[start:stop]
     if field.fixed is not None:
-        _view(matrix, at + 4, field.fixed)[:] = field.values[start:stop]
+        view(matrix, at + 4, field.fixed)[:] = field.values[start:stop]
         if nulls is None:
             return width, None
         return np.where(nulls, -1, width), ~nulls[:, None]
@@ -185,13 +187,5 @@ def _put(
     sizes = field.sizes[start:stop]
     if nulls is not None:
         sizes = np.where(nulls, -1, sizes)
-    if width:
-        padded = np.array(field.values[start:stop], dtype=f"S{width}")
-        matrix[:, at + 4 : at + 4 + width] = padded.view(np.uint8).reshape(-1, width)
+    put_padded(matrix, at + 4, width, field.values[start:stop])
     return sizes, np.arange(width) < sizes[:, None]
-
-
-def _view(matrix: NDArray[np.uint8], at: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return the values of one type that lie at one offset of every row."""
-    n, row_bytes = matrix.shape
-    return np.ndarray((n,), dtype, buffer=matrix.data, offset=at, strides=(row_bytes,))

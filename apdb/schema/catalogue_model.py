@@ -171,6 +171,7 @@ class Index:
     columns: tuple[str, ...]
     expressions: tuple[str, ...]
     where: str | None
+    unique: bool
     description: str
 
 

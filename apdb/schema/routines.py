@@ -20,6 +20,8 @@ from apdb.schema.views import view_statements
 
 READER_ROOMS = frozenset({"query", "status"})
 READER_ROUTINES = frozenset({"setting", "settings", "mjd_tai", "sky_cells"})
+BROKER_ROOMS = frozenset({"retrieval"})
+BROKER_ROUTINES = frozenset({"setting", "check_token", "record_requests"})
 
 _CREATE = re.compile(r"^create or replace (function|procedure) apdb\.(\w+)\(", re.MULTILINE)
 _SECTION = re.compile(r"^(contract|args|returns|errors|locks|cost): ?(.*)$")
@@ -342,6 +344,10 @@ def _drop(connection: psycopg.Connection[Any], kind: str, name: str) -> None:
 def _grant(connection: psycopg.Connection[Any], routine: Routine) -> None:
     open_to_readers = routine.room in READER_ROOMS or routine.name in READER_ROUTINES
     roles = "apdb_writer, apdb_reader" if open_to_readers else "apdb_writer"
+    if routine.room in BROKER_ROOMS:
+        roles = "apdb_writer, apdb_reader, apdb_broker"
+    elif routine.name in BROKER_ROUTINES:
+        roles += ", apdb_broker"
     for (signature,) in connection.execute(
         "select p.oid::regprocedure::text from pg_proc as p "
         "where p.pronamespace = 'apdb'::regnamespace and p.proname = %s",

@@ -52,6 +52,7 @@ begin
         order by f.visit, f.detector, f.dia_object_id;
     end if;
 
+    perform apdb.inherit_fragments(p_store_seq, p_now, p_heir, v_ids);
     update apdb_base.dia_forced_source as f
     set time_withdrawn_mjd_tai = p_now
     where f.dia_object_id = any(v_ids) and f.time_withdrawn_mjd_tai is null;

@@ -26,6 +26,7 @@ begin
     select min(c.midpoint_mjd_tai), max(c.midpoint_mjd_tai) into v_from, v_to
     from pg_temp.stage_change as c;
 
+    perform apdb.move_fragments(p_visit, p_detector);
     update apdb_base.dia_source as d
     set
         dia_object_id = c.new_dia_object_id,

@@ -1,8 +1,8 @@
 -- moves the staged forced photometry into dia_forced_source
 --
 -- contract: idempotent: a row that is stored already with the same fluxes is left alone, another
---   measurement of the same object, visit and detector replaces it. Ids are made where none were given;
---   position is that of the object where none was given.
+--   measurement of the same object, visit and detector replaces it and the old one is kept aside. Ids are
+--   made where none were given; position is that of the object where none was given.
 -- args:
 --   p_store_seq: store_seq of the visit or of the call
 --   p_now [d]: knowledge time, MJD TAI
@@ -14,7 +14,6 @@ create or replace function apdb.insert_forced(p_store_seq bigint, p_now double p
 returns integer
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
 as $$
 declare
     v_ids text;
@@ -34,6 +33,7 @@ begin
         using errcode = 'VA005', detail = v_ids;
     end if;
 
+    perform apdb.keep_forced(p_store_seq);
     insert into apdb_base.dia_forced_source as d (
         dia_forced_source_id, dia_object_id, ra, dec, visit, detector, psf_flux, psf_flux_err,
         midpoint_mjd_tai, science_flux, science_flux_err, band, time_processed_mjd_tai, store_seq
@@ -57,7 +57,8 @@ begin
         where
             d.time_withdrawn_mjd_tai is not null
             or (d.psf_flux, d.psf_flux_err, d.science_flux, d.science_flux_err)
-            is distinct from (excluded.psf_flux, excluded.psf_flux_err, excluded.science_flux, excluded.science_flux_err);
+            is distinct from
+            (excluded.psf_flux, excluded.psf_flux_err, excluded.science_flux, excluded.science_flux_err);
     get diagnostics v_n = row_count;
     return v_n;
 end

@@ -1,8 +1,9 @@
 -- makes the partitions of a span of time, where they are missing
 --
--- contract: 30-day ranges aligned to multiples of 30 d MJD, for every partitioned table. Called in a short
---   transaction of its own before a visit, with lock_timeout, days ahead: creating a partition
---   needs the parent for itself for a moment.
+-- contract: 30-day ranges aligned to multiples of 30 d MJD, for every partitioned table; 240-day ranges
+--   for fragments, which are read by object over a whole year: each partition costs a search of its
+--   index. Called in a short transaction of its own before a visit, with lock_timeout, days ahead:
+--   creating a partition needs the parent for itself for a moment.
 -- args:
 --   p_from [d]: start of the span, MJD TAI
 --   p_to [d]: end of the span, MJD TAI
@@ -19,8 +20,8 @@ language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
 as $$
 declare
-    v_lowers integer[];
     v_lower integer;
+    v_width integer;
     v_tables text[];
     v_table text;
     v_name text;
@@ -31,9 +32,6 @@ begin
         raise exception 'no partitions for MJD % to %', p_from, p_to
         using errcode = 'VA001', hint = 'MJD TAI between 15000 and 150000.';
     end if;
-    v_lowers := array(
-        select generate_series(floor(p_from / 30.0)::integer * 30, floor(p_to / 30.0)::integer * 30, 30)
-    );
     v_tables := array(
         select c.relname
         from pg_class as c
@@ -42,8 +40,11 @@ begin
     );
     if not exists (
         select
-        from unnest(v_lowers) as l (lower_mjd)
-        cross join unnest(v_tables) as t (name)
+        from unnest(v_tables) as t (name)
+        cross join lateral (select case when t.name like '%\_fragment' then 240 else 30 end as width) as w
+        cross join lateral generate_series(
+            floor(p_from / w.width)::integer * w.width, floor(p_to / w.width)::integer * w.width, w.width
+        ) as l (lower_mjd)
         where to_regclass(format('apdb_base.%I', t.name || '_p' || l.lower_mjd)) is null
     ) then
         return v_made;
@@ -69,14 +70,19 @@ begin
             coalesce(v_holders, 'it has just ended')
         using errcode = 'VA004', hint = 'Nothing was stored; try again.';
     end;
-    foreach v_lower in array v_lowers loop
-        foreach v_table in array v_tables loop
+    foreach v_table in array v_tables loop
+        v_width := case when v_table like '%\_fragment' then 240 else 30 end;
+        for v_lower in
+            select generate_series(
+                floor(p_from / v_width)::integer * v_width, floor(p_to / v_width)::integer * v_width, v_width
+            )
+        loop
             v_name := format('%s_p%s', v_table, v_lower);
             if to_regclass(format('apdb_base.%I', v_name)) is null then
                 execute format(
                     'create table apdb_base.%I partition of apdb_base.%I for values from (%s) to (%s)'
                     ' with (autovacuum_analyze_scale_factor = 0.05)',
-                    v_name, v_table, v_lower, v_lower + 30
+                    v_name, v_table, v_lower, v_lower + v_width
                 );
                 v_made := v_made || v_name;
             end if;

@@ -7,7 +7,7 @@
 --   p_value: its new value
 -- returns: the value that it had
 -- errors: VA005 when there is no such setting; VA001 when it may not have this value
--- locks: the row of the setting
+-- locks: the row of the setting; for archive_url advisory (class 17007, 0), so that visits under way end first
 -- cost: one row
 create or replace function apdb.set_setting(p_name text, p_value text)
 returns text
@@ -29,7 +29,11 @@ begin
         using errcode = 'VA005', hint = 'apdb db settings lists the settings.';
     end if;
 
-    if v_rule.type <> 'choice' then
+    if v_rule.type = 'list' then
+        v_value := array_to_string(array(
+            select trim(u.flag) from unnest(string_to_array(v_value, ',')) as u (flag)
+        ), ',');
+    elsif v_rule.type in ('number', 'integer') then
         begin
             v_number := v_value::double precision;
         exception
@@ -45,6 +49,8 @@ begin
     if (
         case v_rule.type
             when 'choice' then v_value = any(v_rule.choices)
+            when 'list' then string_to_array(v_value, ',') <@ v_rule.choices
+            when 'text' then length(v_value) <= 1000
             else
                 v_number between v_rule.lowest and v_rule.highest
                 and not (v_rule.above_lowest and v_number = v_rule.lowest)
@@ -55,7 +61,18 @@ begin
             p_name, coalesce(quote_literal(p_value), 'null'), concat_ws(' ', v_rule.allowed, v_rule.unit)
         using errcode = 'VA001', hint = 'apdb db settings shows what each setting may be.';
     end if;
+    if p_name = 'alert_schema_version' and not exists (
+        select from apdb.alert_rules() as r
+        where (split_part(v_value, '.', 1)::integer * 100 + split_part(v_value, '.', 2)::integer) = any(r.complete)
+    ) then
+        raise exception 'not all visits have fragments of alert schema %', v_value
+        using errcode = 'VA001', hint = 'apdb alerts rebuild-fragments makes them, and changes the setting.';
+    end if;
 
+    if p_name = 'archive_url' then
+        -- Visits that began without an archive leave no fragments, and say so only when they commit.
+        perform pg_advisory_xact_lock(17007, 0);
+    end if;
     select m.value into v_before
     from apdb_base.metadata as m
     where m.name = 'setting.' || p_name

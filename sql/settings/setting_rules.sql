@@ -4,7 +4,7 @@
 --   and a test holds it against the rows that the migrations make.
 -- args: none
 -- returns: name, type, lowest and highest value and whether the lowest itself is excluded, or the
---   choices; unit and meaning
+--   choices (of a list: any of them, joined by commas); unit and meaning
 -- errors: none
 -- locks: none
 -- cost: nothing
@@ -70,5 +70,74 @@ as $$
     (
         'partitions_ahead_days', 'integer', 0.0, 3650.0, false, null, 'd',
         'how far ahead of the night partitions are made'
+    ),
+    (
+        'archive_url', 'text', null, null, false, null, null,
+        'folder or fsspec URL of the alert archive; empty: no alerts are made'
+    ),
+    (
+        'archive_codec', 'choice', null, null, false, array['zstd', 'deflate', 'null'], null,
+        'compression of new archive files'
+    ),
+    (
+        'alert_schema_version', 'choice', null, null, false, array['10.0', '11.0', '11.1'], null,
+        'version of the public alert schema that packets follow; changed by apdb alerts rebuild-fragments'
+    ),
+    (
+        'alert_namespace', 'text', null, null, false, null, null,
+        'name of the survey in the names of alert records'
+    ),
+    (
+        'alert_history_days', 'number', 0.0, 36525.0, false, null, 'd',
+        'how far back the history in a packet goes; 0: as history_days'
+    ),
+    (
+        'alert_reliability_min', 'number', 0.0, 1.0, false, null, null,
+        'sources of lower reliability yield no alert; 0: no cut'
+    ),
+    (
+        'alert_flags', 'list', null, null, false,
+        array[
+            'centroid_flag', 'pixel_flags_cr_center', 'pixel_flags_nodata_center',
+            'pixel_flags_interpolated_center', 'pixel_flags_saturated_center', 'pixel_flags_suspect_center',
+            'pixel_flags_streak_center', 'glint_trail'
+        ],
+        null, 'flags of a source that keep it from yielding an alert'
+    ),
+    (
+        'alert_fakes', 'choice', null, null, false, array['false', 'true'], null,
+        'whether injected (fake) sources yield alerts: true in runs that are meant for them'
+    ),
+    (
+        'alert_max_with_stamps', 'integer', 0.0, 1e9, false, null, null,
+        'a visit with more alerts is archived without stamps at first'
+    ),
+    (
+        'alert_max_with_histories', 'integer', 0.0, 1e9, false, null, null,
+        'a visit with more alerts is archived without DIASource histories at first'
+    ),
+    (
+        'alert_seconds_with_stamps', 'number', 0.0, 1e6, false, null, 's',
+        'a visit that took longer until its packets are made is archived without stamps at first'
+    ),
+    (
+        'alert_seconds_with_histories', 'number', 0.0, 1e6, false, null, 's',
+        'a visit that took longer until its packets are made is archived without DIASource histories at first'
+    ),
+    (
+        'archive_keep_packets_days', 'number', 0.0, 1e6, false, null, 'd',
+        'packets of sealed nights are removed from the archive after so long; 0: never'
+    ),
+    (
+        'archive_keep_stamps_days', 'number', 0.0, 1e6, false, null, 'd',
+        'stamps of sealed nights are removed from the archive after so long; 0: never'
+    ),
+    (
+        'archive_keep_superseded_days', 'number', 0.0, 1e6, false, null, 'd',
+        'files without any current alert are removed from the archive after so long; 0: never'
+    ),
+    (
+        'archive_seal_after_days', 'number', 0.0, 3650.0, false, null, 'd',
+        'how long after its end apdb maintain seals a night'
     )
 $$;

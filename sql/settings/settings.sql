@@ -15,7 +15,9 @@ as $$
         r.name,
         m.value,
         case
+            when r.type = 'list' then 'any of ' || array_to_string(r.choices, ', ')
             when r.choices is not null then array_to_string(r.choices, ' or ')
+            when r.type = 'text' then 'text'
             when r.above_lowest then format('%s above %s, at most %s', r.type, r.lowest, r.highest)
             else format('%s from %s to %s', r.type, r.lowest, r.highest)
         end,

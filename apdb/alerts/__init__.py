@@ -1,0 +1,1 @@
+"""Alert packets: schemas, encoding, fragments, and their making in the visit's transaction."""

@@ -1,0 +1,176 @@
+"""Packets as they come from the database: assembled there, streamed in binary."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from apdb.alerts.rules import Rules
+from apdb.errors import ApdbError
+from apdb.input.copy_binary import HEADER, TRAILER
+
+BATCH_ROWS = 512
+BATCH_BYTES = 8 * 2**20
+"""A batch ends at so many packets or bytes, whichever comes first."""
+
+_LENGTH = struct.Struct(">i")
+_ID = struct.Struct(">q")
+
+#: Every table is entered by key: what the planner thinks of sizes it has not seen matters not.
+PLANNER = (
+    "set local enable_seqscan = off; set local enable_bitmapscan = off; "
+    "set local enable_sort = off; set local enable_hashjoin = off; "
+    "set local enable_mergejoin = off; set local jit = off"
+)
+_RESET = (
+    "set local enable_seqscan to default; set local enable_bitmapscan to default; "
+    "set local enable_sort to default; set local enable_hashjoin to default; "
+    "set local enable_mergejoin to default; set local jit to default"
+)
+
+
+@dataclass
+class Packets:
+    """Some packets of a visit, in the order in which they were made.
+
+    Attributes
+    ----------
+    dia_source_id : list of int
+        Triggers.
+    dia_object_id, ss_object_id : list of (int or None)
+        Their objects.
+    packets : list of memoryview
+        The packets, stamps null.
+    """
+
+    dia_source_id: list[int] = field(default_factory=list)
+    dia_object_id: list[int | None] = field(default_factory=list)
+    ss_object_id: list[int | None] = field(default_factory=list)
+    packets: list[memoryview] = field(default_factory=list)
+    n_bytes: int = 0
+
+    def __len__(self) -> int:
+        return len(self.packets)
+
+
+def assemble(
+    connection: psycopg.Connection[Any],
+    rules: Rules,
+    visit: tuple[int, int, float],
+    *,
+    histories: bool = True,
+    left_out: str | None = None,
+    extended: bool = False,
+) -> Iterator[Packets]:
+    """Assemble the packets of a visit and stream them.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In the transaction to read in.
+    rules : Rules
+        What the settings say.
+    visit : (int, int, float)
+        Visit, detector and midpoint, MJD TAI [d].
+    histories : bool
+        Put in earlier DIASources.
+    left_out : str, optional
+        What is left out and completed later, for the extended schema.
+    extended : bool
+        Assemble in the extended schema.
+
+    Yields
+    ------
+    Packets
+
+    Raises
+    ------
+    ApdbError
+        A source has no fragment.
+    """
+    connection.execute(PLANNER)
+    query = sql.SQL(
+        "copy (select a.dia_source_id, a.dia_object_id, a.ss_object_id, a.packet "
+        "from apdb.assemble_packets({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}) as a) "
+        "to stdout (format binary)"
+    ).format(
+        sql.Literal(visit[0]),
+        _typed(visit[1], "smallint"),
+        _typed(visit[2], "double precision"),
+        _typed(visit[2] - rules.history_days, "double precision"),
+        _typed(rules.registry_id, "smallint"),
+        sql.Literal(histories),
+        sql.Literal(extended),
+        _typed(left_out, "text"),
+        sql.Literal(rules.flags),
+        _typed(rules.reliability_min, "double precision"),
+        sql.Literal(rules.fakes),
+    )
+    with connection.cursor() as cursor, cursor.copy(query) as copy:
+        yield from batches(copy)
+    connection.execute(_RESET)
+
+
+def batches(messages: Any) -> Iterator[Packets]:
+    """Take apart rows of ids and packet in the binary COPY format.
+
+    Parameters
+    ----------
+    messages : iterable of bytes-like
+        A row each, as the server sends them.
+
+    Yields
+    ------
+    Packets
+
+    Raises
+    ------
+    ApdbError
+        A packet is null.
+    """
+    found = Packets()
+    first = True
+    for message in messages:
+        row = memoryview(message)
+        if first:
+            row, first = row[len(HEADER) :], False
+        if len(row) <= len(TRAILER):
+            continue
+        _add(found, row)
+        if len(found) >= BATCH_ROWS or found.n_bytes >= BATCH_BYTES:
+            yield found
+            found = Packets()
+    if len(found):
+        yield found
+
+
+def _add(found: Packets, row: memoryview) -> None:
+    at = 2
+    ids: list[int | None] = []
+    for _ in range(3):
+        (length,) = _LENGTH.unpack_from(row, at)
+        at += _LENGTH.size
+        ids.append(_ID.unpack_from(row, at)[0] if length > 0 else None)
+        at += max(length, 0)
+    (length,) = _LENGTH.unpack_from(row, at)
+    dia_source_id, dia_object_id, ss_object_id = ids
+    assert dia_source_id is not None
+    if length < 0:
+        raise ApdbError(
+            f"DIASource {dia_source_id} has no fragment to make its packet of: run "
+            "`apdb alerts rebuild-fragments`."
+        )
+    found.dia_source_id.append(dia_source_id)
+    found.dia_object_id.append(dia_object_id)
+    found.ss_object_id.append(ss_object_id)
+    found.packets.append(row[at + _LENGTH.size :])
+    found.n_bytes += length
+
+
+def _typed(value: object, name: str) -> sql.Composable:
+    return sql.SQL("{}::" + name).format(sql.Literal(value))

@@ -1,0 +1,1 @@
+"""The archive: alert packets and stamps in Avro object container files, and their upkeep."""
