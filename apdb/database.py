@@ -12,6 +12,7 @@ from apdb.forced import ForcedPhotometry
 from apdb.input.visit import Visit
 from apdb.query.queries import Queries
 from apdb.query.status import Monitoring
+from apdb.retrieval.alerts import Alerts
 from apdb.settings import Settings
 from apdb.store import Rule, StoreReport, store_visit
 
@@ -51,7 +52,9 @@ def connect(
     return Apdb(dsn or default_dsn(), busy_timeout=busy_timeout, max_connections=max_connections)
 
 
-class Apdb(Corrections, Ephemerides, Expectations, ForcedPhotometry, Monitoring, Queries, Settings):
+class Apdb(
+    Alerts, Corrections, Ephemerides, Expectations, ForcedPhotometry, Monitoring, Queries, Settings
+):
     """An alert production database; made by `connect`, safe to share between threads."""
 
     def store_visit(
@@ -63,6 +66,7 @@ class Apdb(Corrections, Ephemerides, Expectations, ForcedPhotometry, Monitoring,
         radius: float | None = None,
         associate: Rule | None = None,
         dry_run: bool = False,
+        cutouts: Any = None,
     ) -> StoreReport:
         """Store a visit's DIASources: attribute, associate, start objects, update their summaries.
 
@@ -87,6 +91,10 @@ class Apdb(Corrections, Ephemerides, Expectations, ForcedPhotometry, Monitoring,
             Association rule.  Default: that of the database.
         dry_run : bool, optional
             Show the outcome and write nothing.
+        cutouts : mapping, optional
+            Stamps for the alerts, in the order of the sources, by kind: ``difference``,
+            ``science``, ``template``; each an `apdb.archive.stamps.Stamps` or a sequence of FITS
+            files as bytes, None for a source without.  Ignored where no archive is set.
 
         Returns
         -------
@@ -114,4 +122,5 @@ class Apdb(Corrections, Ephemerides, Expectations, ForcedPhotometry, Monitoring,
             radius=radius,
             associate=associate,
             dry_run=dry_run,
+            cutouts=cutouts,
         )

@@ -68,7 +68,7 @@ class InvalidInput(ApdbError):
     """
 
     sqlstate = "VA001"
-    remedy = "Correct the rows and columns named; nothing was stored, so store the visit again."
+    remedy = "Correct what is named, and repeat; nothing was stored or changed."
     exit_code = 2
     shown: ClassVar[int] = 20
 
@@ -169,6 +169,30 @@ class OutOfSpace(ApdbError):
         "Free disk space on the server (`apdb status` shows sizes), then store the visit again."
     )
     exit_code = 12
+
+
+class ArchiveUnavailable(ApdbError):
+    """The archive of alerts cannot be used; nothing was stored."""
+
+    remedy = "`apdb db settings` shows archive_url; see that the place is there, and has room."
+    exit_code = 13
+
+
+class ArchiveCorrupt(ApdbError):
+    """A file of the archive is not what was written; no alert was made of it."""
+
+    remedy = (
+        "`apdb alerts verify` says what else is damaged; restore the file from a copy, or "
+        "`apdb alerts rebuild` the alerts."
+    )
+    exit_code = 14
+
+
+class AlertRemoved(ApdbError):
+    """The alert's bytes were removed from the archive, as its retention says."""
+
+    remedy = "`apdb alerts rebuild` makes the packet again from the database; stamps are gone."
+    exit_code = 15
 
 
 def error_classes() -> list[type[ApdbError]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from apdb.session import Session
 
@@ -57,7 +58,8 @@ class Settings(Session):
         name : str
             Name of the setting.
         value : object
-            Its new value; numbers may be given as such.
+            Its new value; numbers may be given as such.  A path given as ``archive_url`` becomes
+            absolute.
 
         Returns
         -------
@@ -71,10 +73,12 @@ class Settings(Session):
         InvalidInput
             It may not have this value; the message says which it may have.
         """
+        text = str(value)
+        if name == "archive_url" and text and "://" not in text:
+            # Every program has a current folder of its own.
+            text = str(Path(text).expanduser().resolve())
         with self.connection() as connection:
-            row = connection.execute(
-                "select apdb.set_setting(%s, %s)", (name, str(value))
-            ).fetchone()
+            row = connection.execute("select apdb.set_setting(%s, %s)", (name, text)).fetchone()
         assert row is not None
         return str(row[0])
 

@@ -25,7 +25,7 @@ from apdb.settings import Setting
 ROOT = Path(__file__).resolve().parent.parent
 NOTICE = "<!-- Written by `./dev docs`; do not edit. -->"
 _CALL = re.compile(r"apdb\.(\w+)\(")
-_CALLERS = frozenset({"call", "Call", "self._correct"})
+_CALLERS = frozenset({"call", "Call", "self._correct", "_read"})
 CALLED_EVERYWHERE = frozenset({"setting", "settings", "setting_rules", "mjd_tai", "ms_since"})
 
 SQL_INTRODUCTION = """\
@@ -57,6 +57,10 @@ ROOMS = {
     "forced": "forced photometry",
     "solar_system": "known objects of the solar system",
     "corrections": "reassign, merge, split, withdraw, replace",
+    "alerts": "fragments, packets, what is eligible; alerts as of a step of knowledge",
+    "archive": "files of the archive and the index of their alerts; maintenance",
+    "retrieval": "what alerts are asked by; brokers may call it",
+    "service": "tokens and audit of the alert service",
     "query": "what analysts ask; readers may call it",
     "status": "what operators ask; readers may call it",
     "partitions": "partitions by time",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -160,8 +161,27 @@ def test_every_setting_has_a_rule_and_obeys_it(
     found = db.settings()
     assert {name for name, _ in stored} == found.keys()
     for name, value in stored:
-        assert float(db.set_setting(name, value)) == float(value) if value != "nearest" else True
+        assert db.set_setting(name, value) == value
     assert set(db.settings()) == set(found)
+
+
+def test_file_that_cannot_be_written(run: Run, dsn: str, tmp_path: Path) -> None:
+    out = str(tmp_path / "absent" / "night.json")
+    code, _, err = run("--dsn", dsn, "alerts", "manifest", "2026-03-09", "--out", out)
+    assert (code, err) == (2, f"apdb: {out}: No such file or directory\n")
+
+
+def test_place_of_the_archive_becomes_absolute(
+    db: apdb.Apdb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for given, kept in (
+        ("alerts/here", f"{tmp_path}/alerts/here"),
+        ("s3://bucket/alerts", "s3://bucket/alerts"),
+        ("", ""),
+    ):
+        db.set_setting("archive_url", given)
+        assert db.settings()["archive_url"].value == kept
 
 
 def test_settings_change_what_store_visit_does(db: apdb.Apdb) -> None:

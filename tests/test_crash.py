@@ -23,6 +23,7 @@ import crash_client
 import numpy as np
 import psycopg
 import pytest
+from packet_tools import set_archive
 from psycopg.conninfo import make_conninfo
 from store_tools import (
     Exposed,
@@ -36,6 +37,7 @@ from store_tools import (
 )
 
 import apdb
+from apdb.archive.verify import verify
 from apdb.schema import migrate
 from apdb.server.cluster import Cluster
 from apdb.session import client_name
@@ -49,6 +51,7 @@ CLIENT_ROUNDS = AT_RANDOM + 2 * [
     "copy pg_temp", "lock_sky", "associate_visit", "forced", "commit_visit", "COMMIT"
 ]  # fmt: skip
 SERVER_ROUNDS = AT_RANDOM + 2 * ["copy pg_temp", "associate_visit", "commit_visit", "COMMIT"]
+ALERT_STEPS = ["insert_fragments", "assemble_packets", "copy pg_temp.stage_alert", "index_alerts"]
 
 
 @pytest.fixture(scope="module")
@@ -135,9 +138,12 @@ def died_attempts(watcher: psycopg.Connection[Any]) -> dict[int, int]:
 class Story:
     """What was begun and done, and the check of the database against it."""
 
-    def __init__(self, visits: list[Exposed], dsn: str) -> None:
+    def __init__(self, visits: list[Exposed], dsn: str, archive: Path | None = None) -> None:
         self.visits = visits
         self.dsn = dsn
+        self.archive = archive
+        if archive is not None:
+            set_archive(dsn, archive)
         self.next = 0
         self.begun: set[int] = set()
         self.done: set[int] = set()
@@ -166,6 +172,24 @@ class Story:
                 assert report.state == ("repeated" if number in stored else "stored")
                 self.done.add(number)
         self.next = max(self.begun)
+        if self.archive is not None:
+            self.check_alerts(db)
+
+    def check_alerts(self, db: apdb.Apdb) -> None:
+        """Every eligible source has one current alert, and every file in the index is whole."""
+        found = verify(db)
+        assert found.clean, found.discrepancies
+        with psycopg.connect(self.dsn) as connection:
+            rows = connection.execute(
+                "select a.dia_source_id from apdb.alert as a where a.is_current"
+            ).fetchall()
+            wanted = connection.execute(
+                "select e.dia_source_id from apdb.visit as v "
+                "cross join lateral apdb.eligible_sources(v.visit, v.detector) as e"
+            ).fetchall()
+        assert sorted(rows) == sorted(wanted)
+        # One source, one alert: a repeat makes no second revision.
+        assert found.n_alerts == len(rows)
 
 
 def finish(story: Story, durable: Cluster, rounds: int) -> None:
@@ -188,11 +212,13 @@ def finish(story: Story, durable: Cluster, rounds: int) -> None:
 
 
 @pytest.mark.slow
-def test_killed_clients(durable: Cluster, fresh: str) -> None:
+@pytest.mark.parametrize("archived", [False, True])
+def test_killed_clients(durable: Cluster, fresh: str, tmp_path: Path, *, archived: bool) -> None:
     rng = np.random.default_rng(11)
-    story = Story(exposures(150, n=100, noise=200), fresh)
+    story = Story(exposures(250, n=100, noise=200), fresh, tmp_path if archived else None)
+    rounds = CLIENT_ROUNDS + 4 * ALERT_STEPS * archived
     with apdb.connect(fresh) as db, watching(fresh) as watcher:
-        for step in CLIENT_ROUNDS:
+        for step in rounds:
             receiver, sender = FORK.Pipe(duplex=False)
             ahead = story.visits[story.next : story.next + 8]
             given = [(each.visit, each.sources) for each in ahead]
@@ -219,13 +245,15 @@ def test_killed_clients(durable: Cluster, fresh: str) -> None:
             story.done |= {number for what, number in seen if what == "done"}
             wait_until_gone(watcher, name)
             story.check_and_repeat(db)
-    finish(story, durable, len(CLIENT_ROUNDS))
+    finish(story, durable, len(rounds))
 
 
 @pytest.mark.slow
-def test_killed_servers(durable: Cluster, fresh: str) -> None:
+@pytest.mark.parametrize("archived", [False, True])
+def test_killed_servers(durable: Cluster, fresh: str, tmp_path: Path, *, archived: bool) -> None:
     rng = np.random.default_rng(12)
-    story = Story(exposures(150, n=100, noise=200), fresh)
+    story = Story(exposures(150, n=100, noise=200), fresh, tmp_path if archived else None)
+    rounds = SERVER_ROUNDS + ALERT_STEPS * archived
     errors: list[BaseException] = []
 
     def store_until_it_breaks(db: apdb.Apdb) -> None:
@@ -240,7 +268,7 @@ def test_killed_servers(durable: Cluster, fresh: str) -> None:
 
     # one Apdb through all crashes: its pool must find the server again
     with apdb.connect(fresh) as db, ThreadPoolExecutor(1) as pool:
-        for step in SERVER_ROUNDS:
+        for step in rounds:
             job = pool.submit(store_until_it_breaks, db)
             if step == "at random":
                 time.sleep(rng.uniform(0.0, 3.0) * story.duration)
@@ -251,9 +279,9 @@ def test_killed_servers(durable: Cluster, fresh: str) -> None:
             job.result(30)
             assert durable.start()
             story.check_and_repeat(db)
-    assert len(errors) == len(SERVER_ROUNDS)
+    assert len(errors) == len(rounds)
     assert {type(error) for error in errors} <= {apdb.ConnectionLost, apdb.ServerNotRunning}
-    finish(story, durable, len(SERVER_ROUNDS))
+    finish(story, durable, len(rounds))
 
 
 def end_session(dsn: str) -> None:

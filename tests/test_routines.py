@@ -13,7 +13,9 @@ from apdb.schema.routines import Routine, drift, install, routines
 
 SECTIONS = {"contract", "returns", "errors", "locks", "cost"}
 STAGES = (
-    "select apdb.open_stage()",
+    "select apdb.open_stage(null)",
+    "select apdb.open_fragment_stage()",
+    "select apdb.open_alert_stage()",
     "select apdb.open_ephemeris_stage()",
     "select apdb.open_changes()",
 )

@@ -77,6 +77,9 @@ def test_wheel_holds_every_routine_and_migration(wheel: Path) -> None:
         assert len(wanted) > 3
         assert wanted <= names
     assert "apdb/schema/catalogue.yaml" in names
+    assert {
+        f"apdb/alerts/versions/{v}.yaml" for v in ("v10_0", "v11_0", "v11_1", "extended")
+    } <= names
     assert "apdb/py.typed" in names
 
 
@@ -91,10 +94,13 @@ def test_wheel_works_from_an_empty_folder(
     python = str(Path(program[0]).parent / "python")
     where = run([python, "-c", "import apdb; print(apdb.__file__)"], tmp_path).stdout
     assert str(ROOT) not in where
-    assert "revision 0001" in apdb("db", "upgrade")
+    newest = max(path.stem for path in (ROOT / "migrations" / "versions").glob("*.py"))
+    assert f"revision {newest.partition('_')[0]}" in apdb("db", "upgrade")
     assert apdb("db", "check") == "no drift\n"
     assert "association_radius" in apdb("db", "settings")
-    assert "visits" in apdb("demo", "--limit", "3")
+    shown = apdb("demo", "--limit", "3")
+    assert "visits" in shown
+    assert "read back" in shown
     assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == [
         "apdb-demo"
     ]

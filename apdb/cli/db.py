@@ -106,6 +106,8 @@ def show_settings(context: typer.Context) -> None:
         print_json([dataclasses.asdict(each) for each in found])
         return
     shown = Table("setting", "value", "unit", "allowed", "meaning", box=None, pad_edge=False)
+    shown.columns[0].no_wrap = True
+    shown.columns[1].overflow = "fold"
     for each in found:
         shown.add_row(each.name, each.value, each.unit or "", each.allowed, each.meaning)
     Console().print(shown)

@@ -18,6 +18,7 @@ from apdb.cli.context import print_json, settings
 from apdb.cli.progress import ProgressBar
 from apdb.cli.store import AssociationRule, rule
 from apdb.demo import run as job
+from apdb.demo.broker import ArchiveReport, take_a_night
 from apdb.demo.material import SEED, replayed, simulated
 from apdb.schema import migrate
 
@@ -35,7 +36,7 @@ def demo(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Store only the first visits, this many.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("apdb-demo"),
+    out: Annotated[Path, typer.Option(help="Folder for figures and alerts.")] = Path("apdb-demo"),
     keep: Annotated[
         bool,
         typer.Option("--keep/--fresh", help="Keep what an earlier demo stored, or start anew."),
@@ -49,9 +50,11 @@ def demo(
 ) -> None:
     """Store a simulated night, or replay real alerts, and compare the objects with the truth.
 
+    At the end it exports a night's alerts from the archive and reads them back as a broker would.
+
     Starts the private PostgreSQL if need be and uses the database apdb_demo there, which it makes
     anew each time. With --dsn or APDB_DSN it uses that database, which must be empty (or --keep),
-    and removes nothing.
+    and removes nothing; if it is empty and has no archive, the archive goes below --out.
     """
     say = Console(stderr=True, highlight=False)
     say.print("preparing the database")
@@ -63,6 +66,8 @@ def demo(
     with apdb.connect(dsn) as db:
         if settings(context).dsn is not None and not keep:
             job.check_empty(db)
+            if not job.has_archive(db):
+                db.set_setting("archive_url", (out / "archive").resolve())
         say.print(f"reading {alerts}" if alerts else "simulating a night")
         material = (replayed(alerts) if alerts else simulated(seed)).first(limit)
         say.print(f"storing {material.n_visits} visits of {material.name}")
@@ -70,6 +75,9 @@ def demo(
             report = job.run(db, material, radius=radius, associate=rule(associate), watcher=bar)
         say.print(f"drawing into {out}")
         job.draw(db, report, out)
+        if job.has_archive(db):
+            say.print("exporting a night of alerts and reading it back")
+            report.archive = take_a_night(db, out)
     if settings(context).json:
         print_json(dataclasses.asdict(report))
         return
@@ -92,6 +100,7 @@ def _print(report: job.DemoReport) -> None:
     if report.n_known_moving:
         attributed = f"{report.n_attributed:,} of {report.n_known_moving:,}"
         facts["asteroids"] = f"{attributed} sources of known ones attributed to them"
+    facts |= _archive_facts(report.archive)
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, fact in facts.items():
         table.add_row(name, fact)
@@ -105,6 +114,26 @@ def _print(report: job.DemoReport) -> None:
         steps.add_row(step, f"{milliseconds:.1f}")
     console.print(steps)
     console.print(f"98% of the visits took at most {report.slowest_98:.0f} ms")
+
+
+def _archive_facts(archive: ArchiveReport | None) -> dict[str, str]:
+    if archive is None:
+        return {"alerts": "none, as this database has no archive (apdb db set archive_url FOLDER)"}
+    facts = {
+        "alerts": f"{archive.n_alerts:,} in {archive.n_files:,} files, "
+        f"{archive.n_bytes / 1e6:,.1f} MB"
+    }
+    if archive.night is not None:
+        facts["exported"] = (
+            f"{archive.n_exported:,} of the night {archive.night}, "
+            f"{archive.file_bytes / 1e6:,.1f} MB in {archive.export_seconds:.1f} s"
+        )
+        facts["read back"] = f"{archive.n_read:,} {archive.schema} in {archive.read_seconds:.1f} s"
+        facts["decoded"] = (
+            f"{archive.n_decoded:,} of them: {archive.n_with_history:,} with history, "
+            f"{archive.n_of_ss_objects:,} of asteroids, {archive.n_with_stamps:,} with stamps"
+        )
+    return facts
 
 
 def _listing(n: int, word: str, found: object) -> str:
@@ -124,8 +153,19 @@ def _print_next(context: typer.Context, report: job.DemoReport) -> None:
     if "object" in known and report.example:
         lines.append(f"{program} object {report.example} --plot object.png")
     lines.append(f"{program} server psql -c {shlex.quote(QUERY)}")
+    if report.archive and report.archive.example:
+        stamps = " --format fits --out stamps.tar" if report.archive.n_with_stamps else ""
+        lines += [
+            f"{program} alerts get {report.archive.example}{stamps}",
+            f"{program} alerts rebuild {report.archive.example}",
+            f"{program} serve --anonymous",
+            f"curl 'http://127.0.0.1:8000/alerts/{report.archive.example}?format=json'",
+        ]
     typer.echo("\nfigures: " + ", ".join(map(str, report.figures)))
     typer.echo(f"database: {report.dsn}")
+    if report.archive:
+        typer.echo(f"archive: {report.archive.url}")
+        typer.echo(f"alerts of a night: {report.archive.file or 'none'}")
     typer.echo("next, for example:")
     for line in lines:
         typer.echo(f"  {line}")

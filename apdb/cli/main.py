@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from apdb.cli import correct, db, demo, query, server, store
+from apdb.cli import alerts, correct, db, demo, maintain, query, serve, server, store
 from apdb.cli.context import Settings
-from apdb.errors import ApdbError
+from apdb.errors import ApdbError, InvalidInput
 
 app = typer.Typer(
     name="apdb",
@@ -19,6 +19,9 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(server.app, name="server")
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(serve.tokens, name="tokens")
+app.command()(serve.serve)
 app.add_typer(correct.app, name="correct")
 app.add_typer(db.app, name="db")
 app.command()(store.store)
@@ -28,6 +31,7 @@ app.command("object")(query.object_)
 app.command()(query.visits)
 app.command()(query.sources)
 app.command()(query.status)
+app.command("maintain")(maintain.maintain_)
 
 
 def _show_version(wanted: bool) -> None:
@@ -68,3 +72,9 @@ def main() -> None:
         typer.echo(f"apdb: {error}", err=True)
         typer.echo(f"      {error.remedy}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        # A file that an option names; whatever else fails is an error of apdb, or a fault.
+        if error.filename is None:
+            raise
+        typer.echo(f"apdb: {error.filename}: {error.strerror}", err=True)
+        sys.exit(InvalidInput.exit_code)

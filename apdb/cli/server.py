@@ -47,17 +47,16 @@ def start(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
-    """Start the server; make it, its database and its schema first if there is none.
+    """Start the server; make it, its database and the archive for its alerts if there is none.
 
     Does nothing when it is running. After a crash or `kill -9` it repairs what was left behind;
     every visit is then there as a whole or not at all.
     """
     cluster = Cluster(fsync=not unsafe_no_fsync)
     started = cluster.start()
-    if cluster.ensure_database():
-        from apdb.schema import migrate
+    from apdb.server.private import prepare_database
 
-        migrate.upgrade(cluster.dsn())
+    prepare_database(cluster)
     if not quiet:
         word = "started" if started else "was already running"
         typer.echo(f"PostgreSQL {word} in {cluster.root}\nDSN: {cluster.dsn()}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apdb import rubin
+from apdb.demo.real_stamps import open_stamps
 from apdb.errors import InvalidInput
 from apdb.input.visit import Visit
 
 SEED = 20260310
+#: Visits at the end of a simulated night whose alerts get stamps: each takes 20 kB.
+N_STAMPED = 8
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,15 @@ class DemoVisit:
         True object of each source; 0: none that stays in its place.
     true_ss_object : ndarray of int64, shape (n,)
         Known solar-system object of each source; 0: none.
+    cutouts : callable, optional
+        Returns the stamps of the sources as `apdb.Apdb.store_visit` takes them, or None.
     """
 
     visit: Visit
     sources: Mapping[str, Any]
     true_object: NDArray[np.int64]
     true_ss_object: NDArray[np.int64]
+    cutouts: Callable[[], Mapping[str, Any] | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,12 +61,15 @@ class Material:
         In time order.
     ephemeris : mapping of str to ndarray, or None
         Rows for `Apdb.load_ephemeris`.
+    n_stamped : int
+        Visits at the end whose stamps are worth storing.
     """
 
     name: str
     n_visits: int
     visits: Iterator[DemoVisit]
     ephemeris: Mapping[str, Any] | None = None
+    n_stamped: int = 0
 
     def first(self, limit: int | None) -> Material:
         """Return the first visits of it.
@@ -77,7 +87,7 @@ class Material:
         if limit is None:
             return self
         n = min(limit, self.n_visits)
-        return Material(self.name, n, islice(self.visits, n), self.ephemeris)
+        return replace(self, n_visits=n, visits=islice(self.visits, n))
 
 
 def simulated(seed: int = SEED, config: Any = None) -> Material:
@@ -95,17 +105,18 @@ def simulated(seed: int = SEED, config: Any = None) -> Material:
     Material
         Nine fields, with variables, transients, moving objects, noise and crowded spots.
     """
-    from pipeline.survey import Kind, SurveyConfig, simulate
+    from pipeline.survey import Kind, SurveyConfig, cutouts, simulate
 
     survey = simulate(config or SurveyConfig(seed=seed))
 
     def _visits() -> Iterator[DemoVisit]:
         for each in survey.visits():
             known = np.where(each.kind == Kind.MOVER, each.truth, 0)
-            yield DemoVisit(Visit(**each.visit), each.sources, each.stationary_truth, known)
+            stamps = partial(cutouts, each, survey.config.seed)
+            yield DemoVisit(Visit(**each.visit), each.sources, each.stationary_truth, known, stamps)
 
     name = f"a simulated night, seed {survey.config.seed}"
-    return Material(name, len(survey), _visits(), survey.ephemeris)
+    return Material(name, len(survey), _visits(), survey.ephemeris, N_STAMPED)
 
 
 def replayed(path: Path) -> Material:
@@ -119,7 +130,7 @@ def replayed(path: Path) -> Material:
     Returns
     -------
     Material
-        True is what the sender's association says.
+        True is what the sender's association says; the stamps are those of the packets.
 
     Raises
     ------
@@ -136,8 +147,11 @@ def replayed(path: Path) -> Material:
     keys = np.stack([source["visit"], source["detector"].astype(np.int64)])
 
     def _visits() -> Iterator[DemoVisit]:
-        for each in rubin.visits(tables):
-            none = np.zeros(len(each.truth), np.int64)
-            yield DemoVisit(Visit(**each.visit), each.sources, each.truth, none)
+        with open_stamps(path) as stamps:
+            for each in rubin.visits(tables):
+                none = np.zeros(len(each.truth), np.int64)
+                found = partial(stamps.of, each.sources["dia_source_id"].tolist())
+                yield DemoVisit(Visit(**each.visit), each.sources, each.truth, none, found)
 
-    return Material(f"the alerts in {path.name}", np.unique(keys, axis=1).shape[1], _visits())
+    n = np.unique(keys, axis=1).shape[1]
+    return Material(f"the alerts in {path.name}", n, _visits(), n_stamped=n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from apdb.database import Apdb
+from apdb.demo.broker import ArchiveReport
 from apdb.demo.material import DemoVisit, Material
 from apdb.errors import InvalidInput, ServerNotRunning
 from apdb.ingest.run import Outcome, Watcher
 from apdb.schema import migrate
 from apdb.server.cluster import Cluster
+from apdb.server.private import prepare_database
 from apdb.store import Rule, StoreReport, check_options
 from apdb.store_job import STEPS
 from apdb.truth import TruthReport, compare
@@ -75,6 +78,8 @@ class DemoReport:
         A DIAObject worth looking at; 0 if there is none.
     figures : list of Path
         Figures drawn.
+    archive : ArchiveReport or None
+        The alerts; None if the database has no archive, and so makes none.
     """
 
     name: str
@@ -92,10 +97,11 @@ class DemoReport:
     seconds: float
     example: int = 0
     figures: list[Path] = field(default_factory=list)
+    archive: ArchiveReport | None = None
 
 
 def private_database(*, keep: bool = False) -> str:
-    """Start the private server and prepare the demonstration's own database there.
+    """Start the private server and prepare the demonstration's own database and archive there.
 
     Parameters
     ----------
@@ -116,8 +122,10 @@ def private_database(*, keep: bool = False) -> str:
                 connection.execute(drop.format(sql.Identifier(DATABASE)))
         except psycopg.OperationalError as error:
             raise ServerNotRunning(f"No answer from {cluster.socket_dir}: {error}") from error
-    cluster.ensure_database(DATABASE)
-    migrate.upgrade(cluster.dsn(DATABASE))
+        # Its alerts refer to a database that is no more.
+        shutil.rmtree(cluster.archive(DATABASE), ignore_errors=True)
+    if not prepare_database(cluster, DATABASE):
+        migrate.upgrade(cluster.dsn(DATABASE))
     return cluster.dsn(DATABASE)
 
 
@@ -141,6 +149,21 @@ def check_empty(db: Apdb) -> None:
             "This database holds visits already, and a demonstration belongs in one of its own: "
             "name an empty database, or say --keep to add to this one."
         )
+
+
+def has_archive(db: Apdb) -> bool:
+    """Say whether a database makes alerts.
+
+    Parameters
+    ----------
+    db : Apdb
+        The database.
+
+    Returns
+    -------
+    bool
+    """
+    return bool(db.settings()["archive_url"].value)
 
 
 def run(
@@ -178,11 +201,16 @@ def run(
     watcher.opened(Path(material.name), material.n_visits)
     done: list[tuple[DemoVisit, StoreReport]] = []
     seconds = 0.0
-    for each in material.visits:
+    archived = has_archive(db)
+    for number, each in enumerate(material.visits):
+        stamped = archived and number >= material.n_visits - material.n_stamped
+        cutouts = each.cutouts() if stamped and each.cutouts is not None else None
         start = time.perf_counter()
-        report = db.store_visit(each.visit, each.sources, radius=radius, associate=associate)
+        report = db.store_visit(
+            each.visit, each.sources, radius=radius, associate=associate, cutouts=cutouts
+        )
         seconds += time.perf_counter() - start
-        # The columns are not needed again: 30,000 visits of them would fill the memory.
+        # Columns and stamps are not needed again: 30,000 visits of them would fill the memory.
         kept = DemoVisit(each.visit, {}, each.true_object, each.true_ss_object)
         done.append((kept, report))
         key = (material.name, each.visit.visit, each.visit.detector)

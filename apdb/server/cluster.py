@@ -108,6 +108,21 @@ class Cluster:
         """
         return make_conninfo(host=str(self.socket_dir), port=5432, dbname=dbname, user=SUPERUSER)
 
+    def archive(self, dbname: str = DATABASE) -> Path:
+        """Return the folder for the alerts of a database in this cluster.
+
+        Parameters
+        ----------
+        dbname : str, optional
+            Name of the database.
+
+        Returns
+        -------
+        pathlib.Path
+            Need not exist.
+        """
+        return self.root / "archive" / dbname
+
     def status(self) -> ClusterStatus:
         """Return the state of the cluster; starts and changes nothing."""
         server = self._identity.postmaster()

@@ -9,6 +9,7 @@
 
 from pipeline.survey.columns import full_columns
 from pipeline.survey.config import DEFAULT_FIELDS, Field, SurveyConfig
+from pipeline.survey.cutouts import cutouts
 from pipeline.survey.dense import DenseField, dense_field
 from pipeline.survey.population import Kind
 from pipeline.survey.simulate import SimulatedVisit, Survey, simulate
@@ -21,6 +22,7 @@ __all__ = [
     "SimulatedVisit",
     "Survey",
     "SurveyConfig",
+    "cutouts",
     "dense_field",
     "full_columns",
     "simulate",

@@ -1,0 +1,354 @@
+"""The formats in which alerts are handed out, each made as a stream of bytes.
+
+A format is made anew for each answer and sees its alerts one after the other; none holds more than
+a few of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+from apdb.alerts.framing import frame
+from apdb.alerts.schemas import AlertSchema
+from apdb.archive.container import compressor, make_block, make_header, sync_marker
+from apdb.archive.writer import stamps_schema
+from apdb.errors import Problem
+from apdb.input.problems import show
+from apdb.query.call import invalid
+from apdb.retrieval.content import Alert, Wanted
+from apdb.retrieval.described import described, json_line, packet_json
+
+CHUNK = 256 * 1024
+"""How much is sent at a time, about [byte]."""
+
+SINGLE_SCHEMA = frozenset({"avro", "parquet"})
+"""Formats in which all packets have one schema."""
+
+BOUNDARY = "apdb-alert-0f3b7c52d9"
+"""What stands between the parts of a multipart answer."""
+
+
+MakeCursor: TypeAlias = Callable[[], str]
+"""Makes the cursor that leads on after an alert; not all formats want it."""
+
+
+class Format(Protocol):
+    """One answer in some format.
+
+    Attributes
+    ----------
+    media_type : str
+        For the header Content-Type.
+    suffix : str
+        What file names end in.
+    """
+
+    media_type: ClassVar[str]
+    suffix: ClassVar[str]
+
+    def begin(self) -> bytes:
+        """Return what comes before the first alert."""
+
+    def alert(self, found: Alert, cursor: MakeCursor) -> bytes:
+        """Return the bytes of an alert; may be none yet.
+
+        Parameters
+        ----------
+        found : Alert
+            The alert.
+        cursor : callable
+            Makes the cursor that leads on after it.
+        """
+
+    def end(self) -> bytes:
+        """Return what comes after the last."""
+
+
+class ContainerFile:
+    """An Avro object container file, one alert a block.
+
+    Parameters
+    ----------
+    schema : AlertSchema
+        Schema of every packet.
+    what : Wanted
+        Which parts.
+    codec : str
+        ``null``, ``deflate`` or ``zstd``.
+    """
+
+    media_type: ClassVar[str] = "application/vnd.apache.avro"
+    suffix: ClassVar[str] = "avro"
+
+    def __init__(self, schema: AlertSchema, what: Wanted, codec: str = "null") -> None:
+        self._schema: Any = stamps_schema(schema) if what.content == "stamps" else schema.avro
+        self._codec = codec
+        self._compress = compressor(codec)
+        self._sync = sync_marker("retrieval")
+
+    def begin(self) -> bytes:
+        """Return the header."""
+        return make_header("retrieval", self._schema, self._codec, {})
+
+    def alert(self, found: Alert, cursor: MakeCursor) -> bytes:  # noqa: ARG002
+        """Return a block.
+
+        Parameters
+        ----------
+        found : Alert
+            The alert.
+        cursor : callable
+            Makes the cursor that leads on after it.
+        """
+        return make_block(self._compress(found.record), self._sync)
+
+    def end(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+
+class Messages:
+    """Confluent-framed packets, each after its length in four bytes, highest first."""
+
+    media_type: ClassVar[str] = "application/vnd.apdb.confluent"
+    suffix: ClassVar[str] = "confluent"
+
+    def begin(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+    def alert(self, found: Alert, cursor: MakeCursor) -> bytes:  # noqa: ARG002
+        """Return length and message.
+
+        Parameters
+        ----------
+        found : Alert
+            The alert.
+        cursor : callable
+            Makes the cursor that leads on after it.
+        """
+        message = frame(found.body, found.schema.registry_id)
+        return len(message).to_bytes(4, "big") + message
+
+    def end(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+
+class Multipart:
+    """Confluent-framed packets as the parts of a multipart message, with headers for each."""
+
+    media_type: ClassVar[str] = f"multipart/mixed; boundary={BOUNDARY}"
+    suffix: ClassVar[str] = "multipart"
+
+    def begin(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+    def alert(self, found: Alert, cursor: MakeCursor) -> bytes:
+        """Return a part.
+
+        Parameters
+        ----------
+        found : Alert
+            The alert.
+        cursor : callable
+            Makes the cursor that leads on after it.
+        """
+        message = frame(found.body, found.schema.registry_id)
+        row = found.row
+        head = {
+            "Content-Type": "application/vnd.confluent.avro",
+            "Content-Length": len(message),
+            "Apdb-Alert": row.dia_source_id,
+            "Apdb-Revision": row.revision,
+            "Apdb-Status": row.status,
+            "Apdb-Packet-Sha256": row.sha256.hex(),
+            "Apdb-Cursor": cursor(),
+        }
+        lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
+        return b"".join((f"--{BOUNDARY}\r\n{lines}\r\n".encode(), message, b"\r\n"))
+
+    def end(self) -> bytes:
+        """Return the last boundary."""
+        return f"--{BOUNDARY}--\r\n".encode()
+
+
+class Index:
+    """A line of JSON for each alert: what the index says of it, and a cursor; no packet."""
+
+    media_type: ClassVar[str] = "application/x-ndjson"
+    suffix: ClassVar[str] = "jsonl"
+
+    def begin(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+    def alert(self, found: Alert, cursor: MakeCursor) -> bytes:
+        """Return a line.
+
+        Parameters
+        ----------
+        found : Alert
+            The alert.
+        cursor : callable
+            Makes the cursor that leads on after it.
+        """
+        return json_line(described(found.row, cursor()))
+
+    def end(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+
+class JsonLines(Index):
+    """A line of JSON for each alert: ``archive`` as of the index, ``alert`` the packet's fields."""
+
+    def alert(self, found: Alert, cursor: MakeCursor) -> bytes:
+        """Return a line.
+
+        Parameters
+        ----------
+        found : Alert
+            The alert.
+        cursor : callable
+            Makes the cursor that leads on after it.
+        """
+        return json_line({"archive": described(found.row, cursor()), "alert": packet_json(found)})
+
+
+FORMATS = ("avro", "confluent", "multipart", "json", "index", "tar", "fits", "parquet")
+"""Names of the formats."""
+
+_NEEDS_STAMPS_ONLY = frozenset({"fits"})
+_NO_STAMPS_ONLY = frozenset({"confluent", "multipart"})
+CODECS = ("null", "deflate", "zstd")
+"""Codecs of object container files."""
+
+
+def check_format(name: str | None, content: str | None, codec: str | None) -> tuple[str, str, str]:
+    """Check that format, content and codec go together.
+
+    Parameters
+    ----------
+    name : str or None
+        One of `FORMATS`; None for ``avro``.
+    content : str or None
+        One of `apdb.retrieval.content.CONTENTS`; None for what the format is best at.
+    codec : str or None
+        One of `CODECS`, for the format ``avro``; None for ``null``.
+
+    Returns
+    -------
+    name, content, codec : str
+        All three.
+
+    Raises
+    ------
+    InvalidInput
+        There is no such format or codec, or they do not go together.
+    """
+    chosen = name or "avro"
+    problems = []
+    if chosen not in FORMATS:
+        problems.append(Problem(None, "format", show(name), f"must be one of {', '.join(FORMATS)}"))
+    if codec is not None and codec not in CODECS:
+        problems.append(Problem(None, "codec", show(codec), f"must be one of {', '.join(CODECS)}"))
+    elif codec is not None and chosen != "avro":
+        problems.append(Problem(None, "codec", show(codec), "goes with the format avro"))
+    parts = content or ("stamps" if chosen in _NEEDS_STAMPS_ONLY else "full")
+    if chosen in _NEEDS_STAMPS_ONLY and parts != "stamps":
+        problems.append(Problem(None, "content", show(content), "fits holds stamps only"))
+    if chosen in _NO_STAMPS_ONLY and parts == "stamps":
+        text = f"{chosen} holds packets; ask for stamps as avro, tar, json, parquet or fits"
+        problems.append(Problem(None, "content", show(content), text))
+    if problems:
+        raise invalid(problems)
+    return chosen, parts, codec or "null"
+
+
+def make_format(name: str, schema: AlertSchema, what: Wanted, codec: str = "null") -> Format:
+    """Return an answer in a format, to be filled.
+
+    Parameters
+    ----------
+    name : str
+        One of `FORMATS`.
+    schema : AlertSchema
+        Schema of the packets, for the formats that hold only one.
+    what : Wanted
+        Which parts.
+    codec : str, optional
+        For the format ``avro``.
+
+    Returns
+    -------
+    Format
+    """
+    if name == "parquet":
+        from apdb.retrieval.parquet import ParquetFile
+
+        return ParquetFile(schema, what)
+    if name in {"tar", "fits"}:
+        from apdb.retrieval.tarballs import FitsFiles, TarFile
+
+        return FitsFiles(what) if name == "fits" else TarFile(what)
+    made: dict[str, Callable[[], Format]] = {
+        "avro": lambda: ContainerFile(schema, what, codec),
+        "confluent": Messages,
+        "multipart": Multipart,
+        "json": JsonLines,
+        "index": Index,
+    }
+    return made[name]()
+
+
+def media_type(name: str) -> str:
+    """Return the media type of a format.
+
+    Parameters
+    ----------
+    name : str
+        One of `FORMATS`.
+
+    Returns
+    -------
+    str
+    """
+    types: dict[str, str] = {
+        "avro": ContainerFile.media_type,
+        "confluent": Messages.media_type,
+        "multipart": Multipart.media_type,
+        "json": JsonLines.media_type,
+        "index": Index.media_type,
+        "tar": "application/x-tar",
+        "fits": "application/x-tar",
+        "parquet": "application/vnd.apache.parquet",
+    }
+    return types[name]
+
+
+def chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Join pieces to chunks worth sending.
+
+    Parameters
+    ----------
+    pieces : iterable of bytes
+        Of any length.
+
+    Yields
+    ------
+    bytes
+        About `CHUNK` long, or a longer piece.
+    """
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= CHUNK:
+            yield b"".join(held)
+            held, size = [], 0
+    if size:
+        yield b"".join(held)

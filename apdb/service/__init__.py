@@ -1,0 +1,1 @@
+"""`apdb serve`: the archive of alerts over HTTP."""
