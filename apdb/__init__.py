@@ -4,7 +4,10 @@ __version__ = "0.1.0"
 
 from apdb.database import Apdb, connect
 from apdb.errors import (
+    AlertRemoved,
     ApdbError,
+    ArchiveCorrupt,
+    ArchiveUnavailable,
     Busy,
     ConnectionLost,
     CorrectionError,
@@ -25,8 +28,11 @@ from apdb.replacement import CorrectionReport
 from apdb.store import StoreReport
 
 __all__ = [
+    "AlertRemoved",
     "Apdb",
     "ApdbError",
+    "ArchiveCorrupt",
+    "ArchiveUnavailable",
     "Busy",
     "ConnectionLost",
     "CorrectionError",

@@ -21,6 +21,7 @@ from apdb.alerts.refill import rebuild_fragments
 from apdb.archive.place import Place
 from apdb.archive.reader import read_packets
 from apdb.archive.verify import verify
+from apdb.errors import AlertRemoved
 
 Plain = psycopg.Connection[Any]
 KINDS = ("difference", "science", "template")
@@ -175,3 +176,36 @@ def test_sources_that_became_eligible(db: apdb.Apdb, dsn: str, folder: Path) -> 
     assert rebuild(db, 1).equal
     with pytest.raises(apdb.NotFound, match="visit 2 detector 40 is not stored"):
         complete_alerts(db, visit=(2, 40))
+
+
+def test_alerts_that_retention_removed_are_rendered_anew(
+    db: apdb.Apdb, folder: Path, plain_connection: Plain
+) -> None:
+    db.store_visit(visit(1, MJD), sources([1], [0.0]))
+    db.store_visit(visit(2, MJD + 0.01), sources([11], [0.0]), cutouts=stamps_of(1))
+    whole = {row["dia_source_id"]: row for row in index(plain_connection)}
+    place = Place(str(folder))
+    (bare,) = read_packets(place, [locate(whole[11])], stamps=False)
+
+    def remove(*files: str) -> None:
+        plain_connection.execute(
+            "update apdb_base.archive_file set state = 'removed' where path = any(%s)",
+            (list(files),),
+        )
+        plain_connection.commit()
+        assert all(place.remove(file) for file in files)
+
+    remove(whole[1]["packet_file"], whole[11]["stamps_file"])
+    first, second = rebuild(db, 1), rebuild(db, 11)
+    assert (first.equal, first.without_stamps) == (True, False)
+    assert first.sha256_rebuilt == bytes(whole[1]["sha256"])
+    assert (second.equal, second.without_stamps, second.packet) == (True, True, bare)
+    plain_connection.execute("update apdb_base.dia_source set psf_flux = 7")
+    plain_connection.commit()
+    assert rebuild(db, 1).differences == (
+        "the archived packet was removed by retention, its SHA-256 differs",
+    )
+    assert "diaSource psfFlux: 100.0 → 7.0" in rebuild(db, 11).differences
+    remove(whole[11]["packet_file"])
+    with pytest.raises(AlertRemoved, match="packet and stamps were removed"):
+        rebuild(db, 11)

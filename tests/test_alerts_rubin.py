@@ -31,6 +31,7 @@ from apdb.rubin import AlertVisit, read_alerts, visits
 DATA = Path(os.environ.get("APDB_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 ALERTS = DATA / "rubin" / "alerts.avro"
 SHORT = 11  # rows of history: what is replayed in the fast group
+MEDIUM = 261  # and in the slow one; all of them take 20 minutes
 
 pytestmark = pytest.mark.skipif(
     not ALERTS.exists(), reason=f"no real alerts at {ALERTS}: set APDB_TEST_DATA"
@@ -223,6 +224,19 @@ def test_short_histories(db: apdb.Apdb, tmp_path: Path) -> None:
     assert {n: c for n, c in check(replayed).items() if c} == {}
 
 
+@pytest.mark.slow
+def test_histories_of_medium_length(db: apdb.Apdb, tmp_path: Path) -> None:
+    replayed = Replayed(db, tmp_path / "archive", MEDIUM)
+    assert len(replayed.real) == 26
+    # Of the rows that docs/packets.md explains one by one.
+    assert {n: c for n, c in check(replayed).items() if c} == {
+        "flagged source without object": 10,
+        "exposure 40 s before": 2,
+        "forced, exposure 40 s before": 2,
+    }
+
+
+@pytest.mark.skipif("APDB_TEST_LONG" not in os.environ, reason="20 minutes: set APDB_TEST_LONG=1")
 @pytest.mark.slow
 def test_all_alerts_with_objects(db: apdb.Apdb, tmp_path: Path) -> None:
     replayed = Replayed(db, tmp_path / "archive", None)

@@ -372,6 +372,10 @@ def test_superseded_and_withdrawn_say_so(
 
     rest = [i for i in order(filled.of(2)) if i not in {first.id, second.id}]
     assert ids(filled.db.alerts(visit=2, content="bare")) == [*rest, first.id]
+    # Who read the first revision has still to read what came between it and the second.
+    after = [i for i in rest if i > first.id]
+    assert after
+    assert ids(filled.db.alerts(visit=2, content="bare", after=first.id)) == [*after, first.id]
     stream = filled.db.alerts(visit=2, revisions="all")
     found = [(a.row.dia_source_id, a.row.revision, a.row.status) for a in stream]
     assert sorted(found)[:3] == [
@@ -491,6 +495,21 @@ def test_what_retention_removed(
     assert ids(filled.db.alerts()) == order([s for s in filled.sent if s.visit != 2])
     lines = written(filled, tmp_path, "index", visit=2, revisions="all").splitlines()
     assert {json.loads(line)["packetState"] for line in lines} == {"removed"}
+
+
+def test_what_comes_before_a_removed_alert_is_given(
+    filled: Filled, plain_connection: psycopg.Connection[Any]
+) -> None:
+    expire(plain_connection, "%/2_001_%.packets.avro")
+    before = order(filled.sent)
+    given: list[int] = []
+    stream = filled.db.alerts(revisions="all")
+    with pytest.raises(AlertRemoved, match="packet was removed"):
+        given.extend(alert.row.dia_source_id for alert in stream)
+    removed = {s.id for s in filled.sent if s.visit == 2}
+    first = next(i for i, number in enumerate(before) if number in removed)
+    assert first > 0
+    assert given == before[:first]
 
 
 def test_what_does_not_go_together(filled: Filled, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from apdb.alerts.rules import read_rules
 from apdb.alerts.schemas import AlertSchema, alert_schema
 from apdb.archive.place import Place
 from apdb.archive.reader import Location, Span, read_metadata, read_packets, read_stamps
-from apdb.errors import NotFound
+from apdb.errors import AlertRemoved, NotFound
 from apdb.session import Session
 from apdb.store_job import first_row
 
@@ -34,9 +34,11 @@ class Rebuilt:
     store_seq : int
         Step of knowledge that it is of.
     equal : bool
-        True if the SHA-256 of the packet made now is that of the archived one.
+        True if the SHA-256 of the packet made now is that of the archived one; where the archive's
+        retention removed the stamps, if both are equal without them.
     sha256_archived, sha256_rebuilt : bytes
-        Both; the second empty where the source was not known at that step.
+        Both; the second empty where the source was not known at that step, and without stamps
+        where retention removed them.
     differences : tuple of str
         What differs between the archived packet and that made now of the same step; empty if
         `equal`.
@@ -47,6 +49,8 @@ class Rebuilt:
         nothing was corrected.
     packet : bytes
         The packet made now, with the archived stamps; empty if there is none.
+    without_stamps : bool
+        True if the stamps were removed by retention.
     """
 
     dia_source_id: int
@@ -59,6 +63,7 @@ class Rebuilt:
     corrections: tuple[str, ...]
     changes: tuple[str, ...]
     packet: bytes
+    without_stamps: bool = False
 
 
 def rebuild(session: Session, dia_source_id: int, revision: int | None = None) -> Rebuilt:
@@ -81,32 +86,38 @@ def rebuild(session: Session, dia_source_id: int, revision: int | None = None) -
     ------
     NotFound
         There is no such alert.
+    AlertRemoved
+        Retention removed both packet and stamps, so that nothing is left to compare.
     ArchiveCorrupt
         Its file is damaged.
     """
     with session.connection() as connection:
         row = alert_row(connection, dia_source_id, revision)
+        packet_kept, stamps_kept = _kept(connection, row)
         rules = read_rules(connection)
         place = Place(rules.archive_url)
         location = locate(row)
-        meta = read_metadata(place, row["packet_file"])
+        meta = read_metadata(place, row["packet_file"]) if packet_kept else {}
         bare = row["content"] in ("no_histories", "bare")
         schema = alert_schema(row["schema_version"], namespace=rules.namespace, extended=bare)
         # What was completed later says of which step it is.
         step = int(meta.get("apdb.step", 0)) or step_of(connection, row)
         how: dict[str, Any] = {
             "histories": not bare,
-            "left_out": meta.get("apdb.left_out") or None if bare else None,
+            "left_out": "histories" if bare and row["degraded"] is not None else None,
         }
         days = float(meta.get("apdb.history_days", rules.history_days))
         then = _one(connection, schema, dia_source_id, step, days, how)
-        (archived,) = read_packets(place, [location], stamps=False)
-        (stamps,) = read_stamps(place, [location])
-        packet = full_packet(then.packet, stamps, schema) if then else b""
+        archived = next(read_packets(place, [location], stamps=False)) if packet_kept else None
+        packet = then.packet if then else b""
+        if then and stamps_kept:
+            packet = full_packet(packet, next(read_stamps(place, [location])), schema)
         digest = hashlib.sha256(packet).digest() if then else b""
-        equal = digest == row["sha256"]
+        equal = digest == row["sha256"] if stamps_kept else packet == archived
         unlike: list[str] = []
-        if not equal:
+        if not equal and archived is None:
+            unlike = ["the archived packet was removed by retention, its SHA-256 differs"]
+        elif not equal and archived is not None:
             unlike = _against(archived, then, schema) or ["the stamps"]
         corrections = _corrections(connection, row, step)
         changes: list[str] = []
@@ -124,7 +135,23 @@ def rebuild(session: Session, dia_source_id: int, revision: int | None = None) -
         tuple(corrections),
         tuple(changes),
         packet,
+        not stamps_kept,
     )
+
+
+def _kept(connection: psycopg.Connection[Any], row: dict[str, Any]) -> tuple[bool, bool]:
+    """Return whether the archive still has an alert's packet and its stamps, if it had any."""
+    found = connection.execute(
+        "select f.path from apdb.archive_file as f where f.state <> 'whole' and f.path = any(%s)",
+        ([row["packet_file"], row["stamps_file"]],),
+    ).fetchall()
+    removed = {path for (path,) in found}
+    if {row["packet_file"], row["stamps_file"]} <= removed:
+        raise AlertRemoved(
+            f"alert {row['dia_source_id']} revision {row['revision']}: packet and stamps were "
+            "removed by the archive's retention, nothing is left to compare"
+        )
+    return row["packet_file"] not in removed, row["stamps_file"] not in removed
 
 
 def alert_row(

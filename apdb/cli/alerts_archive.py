@@ -59,7 +59,8 @@ def rebuild(
             verdict = "equal" if each.equal else "NOT EQUAL"
             typer.echo(f"alert {each.dia_source_id} revision {each.revision}: {verdict}")
             typer.echo(f"  archived {each.sha256_archived.hex()}")
-            typer.echo(f"  rebuilt  {each.sha256_rebuilt.hex()}")
+            stamps = ", without the stamps, which were removed" if each.without_stamps else ""
+            typer.echo(f"  rebuilt  {each.sha256_rebuilt.hex()}{stamps}")
             _print("differs", each.differences)
             _print("corrected since", each.corrections)
             _print("would say now", each.changes)

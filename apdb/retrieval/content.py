@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from typing import Any
 
 import fastavro
@@ -206,28 +207,27 @@ def render(
     ArchiveUnavailable
         The archive cannot be read.
     """
+    # What comes before a removed alert is given first.
     chosen = list(rows)
-    for row in chosen:
-        _require_kept(row, what)
+    kept = list(takewhile(lambda row: _is_kept(row, what), chosen))
     try:
-        yield from _rendered(place, chosen, what, proof)
+        yield from _rendered(place, kept, what, proof)
     except AlertRemoved:
         raise
     except NotFound as error:
         raise ArchiveCorrupt(f"a file that the index names is missing: {error}") from error
-
-
-def _require_kept(row: AlertRow, what: Wanted) -> None:
-    stamps_only = what.content == "stamps"
-    missing = (
-        row.stamps_file is not None and not row.has_stamps if stamps_only else not row.has_packet
-    )
-    if missing:
-        part = "stamps were" if stamps_only else "packet was"
+    if len(kept) < len(chosen):
+        row, part = chosen[len(kept)], "stamps were" if what.content == "stamps" else "packet was"
         raise AlertRemoved(
             f"alert {row.dia_source_id} revision {row.revision}: its {part} removed by the "
             "archive's retention"
         )
+
+
+def _is_kept(row: AlertRow, what: Wanted) -> bool:
+    if what.content == "stamps":
+        return row.stamps_file is None or bool(row.has_stamps)
+    return bool(row.has_packet)
 
 
 def _rendered(place: Place, chosen: list[AlertRow], what: Wanted, proof: bool) -> Iterator[Alert]:

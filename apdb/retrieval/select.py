@@ -369,7 +369,10 @@ def require_known(connection: psycopg.Connection[Any], query: AlertQuery) -> Non
 
 
 def position_of(connection: psycopg.Connection[Any], dia_source_id: int) -> Position:
-    """Return the place of an alert's newest revision.
+    """Return the place of an alert's first revision.
+
+    Whoever knows the alert by its id may have read any of them: what lies between the first and a
+    later one, made long after, would be passed over.
 
     Parameters
     ----------
@@ -389,7 +392,7 @@ def position_of(connection: psycopg.Connection[Any], dia_source_id: int) -> Posi
     """
     row = connection.execute(
         "select a.store_seq, a.dia_source_id, a.revision from apdb.alert as a "
-        "where a.dia_source_id = %s order by a.revision desc limit 1",
+        "where a.dia_source_id = %s order by a.revision limit 1",
         [dia_source_id],
     ).fetchone()
     if row is None:

@@ -31,17 +31,9 @@ set search_path = apdb, @q3c@, pg_catalog, pg_temp
 as $$
 begin
     perform pg_advisory_xact_lock_shared(17007, 0);
-    if apdb.setting('archive_url') = '' then
-        -- Written once, so that visits do not queue for the rows.
-        if exists (
-            select from apdb_base.metadata as m
-            where m.name in ('state.fragments_complete', 'state.fragments_rebuilding') and m.value <> ''
-        ) then
-            update apdb_base.metadata as m
-            set value = ''
-            where m.name in ('state.fragments_complete', 'state.fragments_rebuilding') and m.value <> '';
-        end if;
-    else
+    -- Mostly noted when the visit began: in the transaction of a visit the others queue for these rows.
+    perform apdb.note_missing_fragments();
+    if apdb.setting('archive_url') <> '' then
         perform apdb.open_fragment_stage();
     end if;
     return query select r.* from apdb.alert_rules() as r;

@@ -69,6 +69,7 @@ begin
         from pg_stat_activity as a
         where a.pid = pg_backend_pid()
         returning visit_attempt.attempt_id into attempt_id;
+        perform apdb.note_missing_fragments();
     end if;
 end
 $$;
