@@ -22,9 +22,10 @@ from archive_tools import CUTOUTS, NIGHT, Schema, Sent, alerts, locations, sha25
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from apdb.alerts.encoding import encode_long
 from apdb.alerts.schemas import alert_schema
 from apdb.archive.blocks import read_blocks
-from apdb.archive.container import CODECS, Header, long, make_block, read_long, sync_marker
+from apdb.archive.container import CODECS, Header, make_block, read_long, sync_marker
 from apdb.archive.place import Place
 from apdb.archive.reader import Location, Span, read_metadata, read_packets, read_stamps
 from apdb.archive.writer import VisitWriter
@@ -51,7 +52,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 def test_longs_are_those_of_fastavro(value: int) -> None:
     out = io.BytesIO()
     fastavro.schemaless_writer(out, "long", value)
-    assert long(value) == out.getvalue()
+    assert encode_long(value) == out.getvalue()
     assert read_long(b"x" + out.getvalue() + b"y", 1) == (value, 1 + len(out.getvalue()))
 
 

@@ -210,3 +210,25 @@ def test_a_disc_touches_few_cells(bench: Bench, place: Place, radius: float) -> 
     assert 1 <= len(found) <= 6
     assert min(found) >= 0
     assert max(found) < 6_500_000
+
+
+@settings(often, max_examples=400)
+@given(disc_places, disc_radii)
+def test_the_only_cell_of_a_disc_is_all_that_it_touches(
+    bench: Bench, place: Place, radius: float
+) -> None:
+    with bench.trial():
+        ((only,),) = bench.connection.execute(
+            "select apdb.only_cell(%s, %s, %s)", [*place, radius]
+        ).fetchall()
+    # It may say nothing near an edge, but not in the middle of a cell.
+    touched = cells(bench, place, radius)
+    assert only is None or {only} == touched
+
+
+def test_the_only_cell_is_known_in_the_middle_of_a_cell(bench: Bench) -> None:
+    with bench.trial():
+        ((only,),) = bench.connection.execute(
+            "select apdb.only_cell(150.05, 0.05, 0.0003)"
+        ).fetchall()
+    assert {only} == cells(bench, (150.05, 0.05), 0.0003)

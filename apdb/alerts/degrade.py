@@ -8,6 +8,8 @@ from typing import Literal
 from apdb.alerts.rules import Rules
 
 Content = Literal["full", "no_stamps", "no_histories", "bare"]
+WITHOUT_HISTORIES = frozenset({"no_histories", "bare"})
+"""Contents in the extended schema, with ids in the place of earlier DIASources."""
 Reason = Literal["count", "seconds", "fragments"]
 
 

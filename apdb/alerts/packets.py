@@ -32,7 +32,6 @@ _CUTOUTS = ("cutoutDifference", "cutoutScience", "cutoutTemplate")
 _SPLIT = struct.Struct("<I")
 _HISTORY = "prvDiaSources"
 _HISTORY_IDS = "prvDiaSourceIds"
-_LEFT_OUT = "leftOut"
 _SPLIT_FIELD = "stampsSplit"
 
 
@@ -109,10 +108,22 @@ def encode_stamps(difference: Bytes | None, science: Bytes | None, template: Byt
     bytes
         `NO_STAMPS` if all are None.
     """
-    parts: list[Bytes] = []
-    for stamp in (difference, science, template):
-        parts += [b"\0"] if stamp is None else [b"\2", encode_long(len(stamp)), stamp]
-    return b"".join(parts)
+    return b"".join(map(encode_stamp, (difference, science, template)))
+
+
+def encode_stamp(stamp: Bytes | None) -> bytes:
+    """Return the Avro bytes of one stamp.
+
+    Parameters
+    ----------
+    stamp : bytes-like or None
+        Its content; None for none.
+
+    Returns
+    -------
+    bytes
+    """
+    return b"\0" if stamp is None else b"".join((b"\2", encode_long(len(stamp)), stamp))
 
 
 def extension_tail(schema: AlertSchema, values: Mapping[str, object] | None = None) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from apdb.alerts.degrade import WITHOUT_HISTORIES
 from apdb.alerts.difference import differences
 from apdb.alerts.packets import decode, full_packet
 from apdb.alerts.render import Rendered, render
@@ -98,7 +99,7 @@ def rebuild(session: Session, dia_source_id: int, revision: int | None = None) -
         place = Place(rules.archive_url)
         location = locate(row)
         meta = read_metadata(place, row["packet_file"]) if packet_kept else {}
-        bare = row["content"] in ("no_histories", "bare")
+        bare = row["content"] in WITHOUT_HISTORIES
         schema = alert_schema(row["schema_version"], namespace=rules.namespace, extended=bare)
         # What was completed later says of which step it is.
         step = int(meta.get("apdb.step", 0)) or step_of(connection, row)

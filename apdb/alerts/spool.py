@@ -8,14 +8,14 @@ from typing import Any
 import fastavro
 from numpy.typing import NDArray
 
+from apdb.alerts.encoding import encode_long
 from apdb.alerts.packets import encode_stamps
 from apdb.alerts.schemas import AlertSchema
-from apdb.archive.container import long, make_block
+from apdb.archive.container import make_block
+from apdb.archive.names import SPOOL
 from apdb.archive.place import Place
 from apdb.archive.sink import Sink
 from apdb.archive.writer import CUTOUTS, stamps_schema
-
-FOLDER = "spool"
 
 
 def spool_path(packet_file: str) -> str:
@@ -30,7 +30,7 @@ def spool_path(packet_file: str) -> str:
     -------
     str
     """
-    return f"{FOLDER}/{packet_file.removesuffix('.packets.avro')}.stamps.avro"
+    return f"{SPOOL}/{packet_file.removesuffix('.packets.avro')}.stamps.avro"
 
 
 def write_spool(
@@ -61,7 +61,9 @@ def write_spool(
     try:
         for ids, ends in stamps:
             pairs = zip(ids.tolist(), ends, strict=True)
-            bodies = [b"".join((long(number), end)) for number, end in pairs if end is not None]
+            bodies = [
+                b"".join((encode_long(number), end)) for number, end in pairs if end is not None
+            ]
             sink.append([(make_block(body, sink.sync), len(body)) for body in bodies])
         if sink.n:
             sink.publish()

@@ -17,6 +17,7 @@ from typing import Any
 
 import zstandard
 
+from apdb.alerts.encoding import encode_long
 from apdb.errors import ArchiveCorrupt, InvalidInput
 
 MAGIC = b"Obj\x01"
@@ -77,27 +78,6 @@ def sync_marker(path: str) -> bytes:
     return hashlib.sha256(b"apdb archive " + path.encode()).digest()[:SYNC]
 
 
-def long(value: int) -> bytes:
-    """Return an Avro long: zigzag, then seven bits a byte, lowest first.
-
-    Parameters
-    ----------
-    value : int
-        From -2**63 to 2**63 - 1.
-
-    Returns
-    -------
-    bytes
-    """
-    rest = (value << 1) ^ (value >> 63)
-    found = bytearray()
-    while rest > 0x7F:
-        found.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    found.append(rest)
-    return bytes(found)
-
-
 def read_long(data: Any, at: int) -> tuple[int, int]:
     """Read an Avro long.
 
@@ -152,11 +132,11 @@ def make_header(path: str, schema: object, codec: str, meta: Mapping[str, str]) 
         "avro.codec": AVRO_CODECS[codec],
         **{f"apdb.{key}": value for key, value in meta.items()},
     }
-    pieces = [MAGIC, long(len(entries))]
+    pieces = [MAGIC, encode_long(len(entries))]
     for key, value in entries.items():
         for text in (key.encode(), value.encode()):
-            pieces += [long(len(text)), text]
-    return b"".join([*pieces, long(0), sync_marker(path)])
+            pieces += [encode_long(len(text)), text]
+    return b"".join([*pieces, encode_long(0), sync_marker(path)])
 
 
 def read_header(data: bytes) -> Header:
@@ -217,7 +197,7 @@ def make_block(body: bytes, sync: bytes) -> bytes:
     -------
     bytes
     """
-    return b"".join((_ONE, long(len(body)), body, sync))
+    return b"".join((_ONE, encode_long(len(body)), body, sync))
 
 
 def open_block(raw: bytes | memoryview, sync: bytes | None) -> memoryview:

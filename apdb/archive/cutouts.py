@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from apdb.archive.container import long
+from apdb.alerts.encoding import encode_long
+from apdb.alerts.packets import encode_stamp
 from apdb.archive.fits_layout import Layout, template
 from apdb.archive.stamps import FIELDS, KINDS, Stamps
 from apdb.errors import InvalidInput, Problem
@@ -97,7 +98,7 @@ class Cutouts:
             before, after = KINDS.index(kind), len(KINDS) - KINDS.index(kind) - 1
             return [end[before : len(end) - after] for end in whole]
         files = [given[row] for row in rows.tolist()]
-        return [_NULL if f is None else b"".join((b"\x02", long(len(f)), f)) for f in files]
+        return [_NULL if f is None else encode_stamp(f) for f in files]
 
     def _groups(
         self, rows: NDArray[np.intp], kinds: Sequence[str]
@@ -148,7 +149,7 @@ class Cutouts:
     ) -> None:
         """Lay out the stamps of rows that have the same layouts."""
         lengths = [0 if layout is None else len(template(layout).data) for layout in layouts]
-        sizes = [long(length) if length else b"" for length in lengths]
+        sizes = [encode_long(length) if length else b"" for length in lengths]
         width = sum(1 + len(size) + length for size, length in zip(sizes, lengths, strict=True))
         if not any(lengths):
             return

@@ -12,11 +12,11 @@ from apdb.archive.upload import PART
 OWNER = "archive.json"
 """File that says which database the archive belongs to."""
 
-SPOOL = "spool/"
+SPOOL = "spool"
 """Folder of stamps that wait for their alerts to be completed."""
 
 _NAME = re.compile(
-    r"(?P<spool>spool/)?(?P<night>\d{4}-\d\d-\d\d)/"
+    rf"(?P<spool>{SPOOL}/)?" + r"(?P<night>\d{4}-\d\d-\d\d)/"
     r"(?P<visit>\d{1,18})_(?P<detector>\d{1,5})_(?P<attempt>\d{1,18})_[0-9a-f]{8}"
     r"\.(?P<kind>packets|stamps)\.avro(?P<part>" + re.escape(PART) + ")?"
 )

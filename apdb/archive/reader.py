@@ -13,14 +13,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from apdb.archive.container import (
-    MAX_OBJECT,
-    decompress,
-    long,
-    open_block,
-    read_header,
-    sync_marker,
-)
+from apdb.alerts.encoding import encode_long
+from apdb.archive.container import MAX_OBJECT, decompress, open_block, read_header, sync_marker
 from apdb.archive.place import Place
 from apdb.archive.writer import NO_STAMPS
 from apdb.errors import ArchiveCorrupt, NotFound
@@ -241,7 +235,7 @@ def _object(row: Location, span: Span, blocks: dict[Span, memoryview]) -> tuple[
         if span.crc is not None and zlib.crc32(raw) != span.crc & 0xFFFFFFFF:
             raise ArchiveCorrupt("its bytes are not those that were written (CRC-32)")
         data = decompress(open_block(raw, sync_marker(span.file)), row.codec)
-        name = long(row.dia_source_id)
+        name = encode_long(row.dia_source_id)
         if not data.startswith(name):
             raise ArchiveCorrupt("what is there belongs to another alert")
     except ArchiveCorrupt as error:

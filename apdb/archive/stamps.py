@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from apdb.archive.container import long, read_long
+from apdb.archive.container import read_long
 from apdb.archive.fits_layout import PSF_KEY, Layout, fill, number_cards, template
 from apdb.archive.local_wcs import LocalWcs
 from apdb.errors import ArchiveCorrupt, InvalidInput, Problem
@@ -314,22 +314,6 @@ def split_stamps(tail: bytes) -> dict[str, bytes | None]:
     if at != len(tail):
         raise ArchiveCorrupt("something lies behind the stamps")
     return found
-
-
-def join_stamps(stamps: Mapping[str, bytes | None]) -> bytes:
-    """Put stamps together as the last three fields of a packet.
-
-    Parameters
-    ----------
-    stamps : mapping of str to (bytes or None)
-        FITS file of each of `KINDS`.
-
-    Returns
-    -------
-    bytes
-    """
-    files = [stamps.get(kind) for kind in KINDS]
-    return b"".join(b"\0" if f is None else b"".join((b"\2", long(len(f)), f)) for f in files)
 
 
 def read_ccd(stamps: Mapping[str, bytes | None]) -> dict[str, CCDData]:

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from apdb.alerts.encoding import encode_long
 from apdb.archive.blocks import Block, read_blocks
-from apdb.archive.container import Header, decompress, long
+from apdb.archive.container import Header, decompress
 from apdb.archive.maintenance import archive_place
 from apdb.archive.names import is_ours, manifest_path, parse
 from apdb.archive.place import Place
@@ -329,7 +330,7 @@ def _compare(file: _File, block: Block, codec: str, row: _Row) -> tuple[str | No
         data = decompress(block.body, codec)
     except ArchiveCorrupt:
         return "block does not decompress", b""
-    name = long(row.dia_source_id)
+    name = encode_long(row.dia_source_id)
     if not data.startswith(name):
         return "block holds another alert", b""
     body = data[len(name) :] if stamps else data

@@ -18,7 +18,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from apdb.archive.container import compressor, long, make_block
+from apdb.alerts.encoding import encode_long
+from apdb.archive.container import compressor, make_block
 from apdb.archive.names import file_stem
 from apdb.archive.place import Place
 from apdb.archive.sink import ArchiveFile, Encoded, Ranges, Sink, batches
@@ -295,7 +296,7 @@ class VisitWriter:
         encoded = Encoded()
         for k, (number, packet) in enumerate(zip(ids, packets, strict=True)):
             view = memoryview(packet)
-            name = long(number)
+            name = encode_long(number)
             if view[: len(name)] != name:
                 raise ValueError(f"the packet given for alert {number} is not its own")
             encoded.packets.append((make_block(compress(view), self._packets.sync), len(view)))

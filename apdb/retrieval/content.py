@@ -15,9 +15,10 @@ from typing import Any
 
 import fastavro
 
+from apdb.alerts.degrade import WITHOUT_HISTORIES
+from apdb.alerts.encoding import encode_long
 from apdb.alerts.packets import decode, public_part, stamps_end, without_histories
 from apdb.alerts.schemas import AlertSchema, alert_schema, versions
-from apdb.archive.container import long
 from apdb.archive.place import Place
 from apdb.archive.reader import Location, Span, read_packets, read_stamps
 from apdb.archive.writer import CUTOUTS
@@ -140,7 +141,7 @@ class Alert:
     @property
     def record(self) -> bytes:
         """What a container file holds: the packet, or the id and the stamps."""
-        return long(self.row.dia_source_id) + self.body if self.body_is_stamps else self.body
+        return encode_long(self.row.dia_source_id) + self.body if self.body_is_stamps else self.body
 
     @property
     def packet(self) -> dict[str, Any]:
@@ -172,7 +173,7 @@ def archived_schema(row: AlertRow, namespace: str) -> AlertSchema:
     -------
     AlertSchema
     """
-    extended = row.content in {"no_histories", "bare"}
+    extended = row.content in WITHOUT_HISTORIES
     return alert_schema(row.schema_version, namespace=namespace, extended=extended)
 
 

@@ -6,8 +6,9 @@ a few of them.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from apdb.alerts.framing import frame
 from apdb.alerts.schemas import AlertSchema
@@ -33,7 +34,7 @@ MakeCursor: TypeAlias = Callable[[], str]
 """Makes the cursor that leads on after an alert; not all formats want it."""
 
 
-class Format(Protocol):
+class Format(ABC):
     """One answer in some format.
 
     Attributes
@@ -49,7 +50,9 @@ class Format(Protocol):
 
     def begin(self) -> bytes:
         """Return what comes before the first alert."""
+        return b""
 
+    @abstractmethod
     def alert(self, found: Alert, cursor: MakeCursor) -> bytes:
         """Return the bytes of an alert; may be none yet.
 
@@ -63,9 +66,10 @@ class Format(Protocol):
 
     def end(self) -> bytes:
         """Return what comes after the last."""
+        return b""
 
 
-class ContainerFile:
+class ContainerFile(Format):
     """An Avro object container file, one alert a block.
 
     Parameters
@@ -103,20 +107,12 @@ class ContainerFile:
         """
         return make_block(self._compress(found.record), self._sync)
 
-    def end(self) -> bytes:
-        """Return nothing."""
-        return b""
 
-
-class Messages:
+class Messages(Format):
     """Confluent-framed packets, each after its length in four bytes, highest first."""
 
     media_type: ClassVar[str] = "application/vnd.apdb.confluent"
     suffix: ClassVar[str] = "confluent"
-
-    def begin(self) -> bytes:
-        """Return nothing."""
-        return b""
 
     def alert(self, found: Alert, cursor: MakeCursor) -> bytes:  # noqa: ARG002
         """Return length and message.
@@ -131,20 +127,12 @@ class Messages:
         message = frame(found.body, found.schema.registry_id)
         return len(message).to_bytes(4, "big") + message
 
-    def end(self) -> bytes:
-        """Return nothing."""
-        return b""
 
-
-class Multipart:
+class Multipart(Format):
     """Confluent-framed packets as the parts of a multipart message, with headers for each."""
 
     media_type: ClassVar[str] = f"multipart/mixed; boundary={BOUNDARY}"
     suffix: ClassVar[str] = "multipart"
-
-    def begin(self) -> bytes:
-        """Return nothing."""
-        return b""
 
     def alert(self, found: Alert, cursor: MakeCursor) -> bytes:
         """Return a part.
@@ -175,15 +163,11 @@ class Multipart:
         return f"--{BOUNDARY}--\r\n".encode()
 
 
-class Index:
+class Index(Format):
     """A line of JSON for each alert: what the index says of it, and a cursor; no packet."""
 
     media_type: ClassVar[str] = "application/x-ndjson"
     suffix: ClassVar[str] = "jsonl"
-
-    def begin(self) -> bytes:
-        """Return nothing."""
-        return b""
 
     def alert(self, found: Alert, cursor: MakeCursor) -> bytes:
         """Return a line.
@@ -196,10 +180,6 @@ class Index:
             Makes the cursor that leads on after it.
         """
         return json_line(described(found.row, cursor()))
-
-    def end(self) -> bytes:
-        """Return nothing."""
-        return b""
 
 
 class JsonLines(Index):

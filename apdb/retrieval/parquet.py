@@ -10,7 +10,7 @@ import pyarrow.parquet
 from apdb.alerts.schemas import AlertSchema
 from apdb.archive.writer import CUTOUTS
 from apdb.retrieval.content import Alert, Wanted
-from apdb.retrieval.formats import MakeCursor
+from apdb.retrieval.formats import Format, MakeCursor
 
 ROW_GROUP = 200
 """Alerts in a row group, which is what is held in memory."""
@@ -36,7 +36,7 @@ _ABOUT = (
 )
 
 
-class ParquetFile:
+class ParquetFile(Format):
     """A Parquet file, made a row group at a time.
 
     Beside the fields of the packet it has the columns ``apdb_revision``, ``apdb_status``,

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from apdb.retrieval.content import Alert, Wanted
 from apdb.retrieval.described import described, json_line
-from apdb.retrieval.formats import ContainerFile, MakeCursor
+from apdb.retrieval.formats import ContainerFile, Format, MakeCursor
 
 INDEXED = 10_000
 """Alerts to an index within a tarball."""
@@ -23,7 +23,7 @@ STAMPS = MappingProxyType(_SHORT)
 """The stamps by the names that file names and addresses use."""
 
 
-class TarFile:
+class TarFile(Format):
     """A tarball of container files with one alert each, named by id as ZTF's are.
 
     After every 10,000 alerts and at the end there is a member ``index-1.jsonl`` and so on, with
@@ -42,10 +42,6 @@ class TarFile:
         self._what = what
         self._lines: list[bytes] = []
         self._n_indexes = 0
-
-    def begin(self) -> bytes:
-        """Return nothing."""
-        return b""
 
     def alert(self, found: Alert, cursor: MakeCursor) -> bytes:
         """Return the members of an alert.
