@@ -22,7 +22,7 @@ HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 TRAILER = struct.pack(">h", -1)
 
 #: Rows laid out at a time: the matrix of 100 columns stays within a few MB, in the cache.
-CHUNK_ROWS = 4096
+CHUNK_ROWS = 1024
 
 #: Largest matrix [bytes]; where a long text would make it larger, fewer rows are taken.
 CHUNK_BYTES = 16 * 2**20

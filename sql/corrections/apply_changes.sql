@@ -41,6 +41,10 @@ begin
     cross join lateral (values (c.old_dia_object_id), (c.new_dia_object_id)) as x (dia_object_id)
     where x.dia_object_id is not null
     on conflict (dia_object_id) do update set is_new = false;
+    update pg_temp.stage_touched as t
+    set known_mjd_tai = greatest(o.validity_start_mjd_tai, o.validity_end_mjd_tai)
+    from apdb_base.dia_object as o
+    where t.dia_object_id = o.dia_object_id;
     select count(*) into n_dia_sources
     from pg_temp.stage_change as c;
 
@@ -70,6 +74,7 @@ begin
     from pg_temp.stage_touched as t
     where t.dia_object_id is distinct from p_new_object;
     delete from pg_temp.stage_touched where true;
+    delete from pg_temp.stage_band where true;
     delete from pg_temp.stage_summary where true;
 
     perform apdb.move_ss_sources();

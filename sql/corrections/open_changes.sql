@@ -37,6 +37,7 @@ begin
     end if;
     delete from pg_temp.stage_change where true;
     delete from pg_temp.stage_touched where true;
+    delete from pg_temp.stage_band where true;
     delete from pg_temp.stage_summary where true;
 end
 $$;

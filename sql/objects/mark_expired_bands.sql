@@ -26,7 +26,7 @@ begin
     end if;
 
     update pg_temp.stage_touched as t
-    set stale_bands = t.stale_bands | e.bands
+    set stale_bands = t.stale_bands | e.bands, is_mixed = t.is_mixed or (t.stale_bands | e.bands) <> t.stale_bands
     from (
         select d.dia_object_id, bit_or(1 << (strpos('ugrizy', d.band) - 1)) as bands
         from pg_temp.stage_touched as t

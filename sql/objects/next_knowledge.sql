@@ -28,9 +28,8 @@ as $$
 declare
     v_latest double precision;
 begin
-    select max(greatest(o.validity_start_mjd_tai, o.validity_end_mjd_tai)) into v_latest
-    from pg_temp.stage_touched as t
-    inner join apdb_base.dia_object as o on t.dia_object_id = o.dia_object_id;
+    select max(t.known_mjd_tai) into v_latest
+    from pg_temp.stage_touched as t;
     perform pg_advisory_xact_lock_shared(
         (17005::bigint << 48) | (s.last_value - case when s.is_called then 0 else 1 end)
     )

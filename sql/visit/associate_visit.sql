@@ -30,7 +30,8 @@ declare
     v_many boolean := current_setting('plan_cache_mode') <> 'force_generic_plan';
     v_timings jsonb := '{}';
     v_attributed integer;
-    v_days_since bigint;
+    v_since bigint;
+    v_band integer;
 begin
     if v_many then
         analyze pg_temp.stage_source (dia_source_id, ra, dec);
@@ -51,13 +52,18 @@ begin
     v_timings := v_timings || jsonb_build_object('associate', apdb.ms_since(v_start));
     v_start := clock_timestamp();
 
-    -- Versions from before the length of the history was changed give nothing.
-    select coalesce(max(m.value::bigint), 0) into v_days_since
+    -- Versions from before the length of the history was changed, or from before the sums of places were kept,
+    -- give nothing.
+    select coalesce(max(m.value::bigint), 0) into v_since
     from apdb_base.metadata as m
-    where m.name = 'state.history_days_store_seq';
+    where m.name in ('state.history_days_store_seq', 'state.places_store_seq');
+    -- A visit has one band.
+    select 1 << (strpos('ugrizy', s.band) - 1) into v_band
+    from pg_temp.stage_source as s
+    limit 1;
     insert into pg_temp.stage_touched (
         dia_object_id, exists_already, is_new, n_dia_sources, first_mjd_tai, last_mjd_tai, old_first_mjd_tai,
-        old_last_mjd_tai, stale_bands
+        old_last_mjd_tai, known_mjd_tai, has_place, stale_bands
     )
     select
         a.dia_object_id,
@@ -69,28 +75,22 @@ begin
         greatest(case when o.validity_end_mjd_tai is null then o.last_dia_source_mjd_tai end, p_mjd),
         o.first_dia_source_mjd_tai,
         o.last_dia_source_mjd_tai,
+        greatest(o.validity_start_mjd_tai, o.validity_end_mjd_tai),
+        coalesce(o.store_seq > v_since, false),
         case
-            when
-                o.dia_object_id is null
-                or (o.validity_end_mjd_tai is null and o.store_seq > v_days_since and p.dia_object_id is not null)
-                then a.bands
+            when o.dia_object_id is null or (o.validity_end_mjd_tai is null and o.store_seq > v_since) then v_band
             else 63
         end
     from (
-        select
-            m.dia_object_id,
-            count(*)::integer as n_added,
-            bit_or(1 << (strpos('ugrizy', s.band) - 1)) as bands
+        select m.dia_object_id, count(*)::integer as n_added
         from pg_temp.stage_match as m
-        inner join pg_temp.stage_source as s on m.dia_source_id = s.dia_source_id
         where m.dia_object_id is not null
         group by m.dia_object_id
     ) as a
-    left join apdb_base.dia_object as o on a.dia_object_id = o.dia_object_id
-    left join apdb_base.dia_object_place as p on a.dia_object_id = p.dia_object_id;
+    left join apdb_base.dia_object as o on a.dia_object_id = o.dia_object_id;
     -- Few rows keep the plans they have; without statistics many rows get a plan a hundred times slower.
     if v_many then
-        analyze pg_temp.stage_touched;
+        analyze pg_temp.stage_touched (dia_object_id, exists_already, stale_bands);
     end if;
     perform apdb.mark_expired_bands();
     perform apdb.summarise_objects();

@@ -20,6 +20,7 @@ as $$
 declare
     c_few constant integer := 200;
     v_made_by text;
+    v_statement text;
 begin
     if current_setting('apdb.stage_is_open', true) = 'yes' then
         return;
@@ -39,18 +40,35 @@ begin
             return;
         end if;
         drop table pg_temp.stage_source, pg_temp.stage_forced, pg_temp.stage_pair, pg_temp.stage_match,
-            pg_temp.stage_prediction, pg_temp.stage_touched, pg_temp.stage_summary;
+            pg_temp.stage_prediction, pg_temp.stage_touched, pg_temp.stage_band, pg_temp.stage_summary;
     end if;
+
+    for v_statement in
+        select s.name
+        from pg_prepared_statements as s
+        where s.name like 'apdb\_%'
+    loop
+        execute format('deallocate %I', v_statement);
+    end loop;
 
     -- No NOT NULL here: the constraints of the base tables name what is wrong.
     execute 'create temporary table stage_source as select * from apdb_base.dia_source with no data';
     execute format('comment on table pg_temp.stage_source is %L', v_made_by);
     create index stage_source_q3c on pg_temp.stage_source (q3c_ang2ipix(ra, dec));
     execute 'create temporary table stage_forced as select * from apdb_base.dia_forced_source with no data';
-    execute 'create temporary table stage_summary as '
-        || 'select o.*, p.u_place, p.g_place, p.r_place, p.i_place, p.z_place, p.y_place '
-        || 'from apdb_base.dia_object as o inner join apdb_base.dia_object_place as p using (dia_object_id) '
-        || 'with no data';
+    execute format(
+        'create temporary table stage_summary as select dia_object_id, ra, ra_err, dec, dec_err, ra_dec_cov, '
+        'first_dia_source_mjd_tai, last_dia_source_mjd_tai, n_dia_sources, %s from apdb_base.dia_object with no data',
+        apdb.for_bands('#_fp_flux_mean, #_fp_flux_mean_err', 63)
+    );
+    -- The columns of one band stand for those of all.
+    execute format(
+        'create temporary table stage_band as select dia_object_id, 0 as number, u_psf_flux_ndata as psf_flux_ndata, %s, %s '
+        'from apdb_base.dia_object inner join apdb_base.dia_object_place using (dia_object_id) with no data',
+        (select string_agg(format('u_%s as %1$s', s.name), ', ') from unnest(apdb.band_statistics()) as s (name)),
+        (select string_agg(format('u_%s as %1$s', s.name), ', ') from unnest(apdb.place_sums()) as s (name))
+    );
+    alter table pg_temp.stage_band add primary key (dia_object_id, number);
     create temporary table stage_pair (
         dia_source_id bigint not null,
         target_id bigint not null,
@@ -83,8 +101,14 @@ begin
         -- of the last version, whose history ended there; null for none
         old_first_mjd_tai double precision,
         old_last_mjd_tai double precision,
+        -- last time at which the validity of the object began or ended; what comes next is later
+        known_mjd_tai double precision,
+        -- in dia_object_place
+        has_place boolean not null default false,
         -- one bit a band, u first: whose statistics the last version of the object does not give
-        stale_bands integer not null default 63
+        stale_bands integer not null default 63,
+        -- other stale bands than the other objects of the visit: written by a statement that asks for each band
+        is_mixed boolean not null default false
     );
     grant insert, select on pg_temp.stage_source, pg_temp.stage_forced to public;
 end
