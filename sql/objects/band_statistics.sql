@@ -14,6 +14,9 @@ set search_path = pg_catalog, pg_temp
 as $$
     select array[
         'psf_flux_mean', 'psf_flux_mean_err', 'psf_flux_sigma', 'psf_flux_min', 'psf_flux_max', 'psf_flux_max_slope',
-        'psf_flux_err_mean', 'science_flux_mean', 'science_flux_mean_err'
+        'psf_flux_err_mean', 'science_flux_mean', 'science_flux_mean_err', 'psf_flux_chi2',
+        'psf_flux_percentile05', 'psf_flux_percentile25', 'psf_flux_percentile50', 'psf_flux_percentile75',
+        'psf_flux_percentile95', 'psf_flux_mad', 'psf_flux_skew', 'psf_flux_stetson_j',
+        'psf_flux_linear_slope', 'psf_flux_linear_intercept'
     ]
 $$;

@@ -65,6 +65,11 @@ begin
                 1.0 / (p.science_flux_err * p.science_flux_err) as science_weight,
                 (p.flux - lag(p.flux) over track)
                 / nullif(p.midpoint_mjd_tai - lag(p.midpoint_mjd_tai) over track, 0.0) as slope,
+                -- From the first point on, so that no large numbers cancel.
+                first_value(p.flux) over track as first_flux,
+                p.flux - first_value(p.flux) over track as flux_since,
+                first_value(p.midpoint_mjd_tai) over track as first_mjd,
+                p.midpoint_mjd_tai - first_value(p.midpoint_mjd_tai) over track as days_since,
                 1.0 / ((p.ra_var + p.dec_var) * 0.5 + c_floor_var) as weight,
                 cos(radians(p.dec)) * cos(radians(p.ra)) as x,
                 cos(radians(p.dec)) * sin(radians(p.ra)) as y,
@@ -75,30 +80,82 @@ begin
                 order by p.midpoint_mjd_tai, p.dia_source_id
             )
             offset 0
+        ),
+
+        summed as (
+            select
+                w.dia_object_id, w.number,
+                sum(w.weight) as weight, sum(w.weight * w.x) as x, sum(w.weight * w.y) as y, sum(w.weight * w.z) as z,
+                count(w.ra_err) as n_err,
+                sum(w.weight * w.weight * w.ra_var) as ra_var,
+                sum(w.weight * w.weight * w.dec_var) as dec_var,
+                sum(w.weight * w.weight * w.ra_dec_cov) as cov,
+                count(w.flux) as n,
+                stddev_samp(w.flux) as sigma,
+                min(w.flux) as lowest,
+                max(w.flux) as highest,
+                max(w.slope) as slope,
+                avg(w.flux_err) as flux_err,
+                sum(w.science_flux * w.science_weight) / sum(w.science_weight) as science_mean,
+                sqrt(1.0 / sum(w.science_weight)) as science_mean_err,
+                min(w.first_flux) as first_flux,
+                min(w.first_mjd) filter (where w.flux is not null) as first_mjd,
+                sum(w.flux_weight) as s,
+                sum(w.flux_weight * w.days_since) as st,
+                sum(w.flux_weight * w.days_since * w.days_since) as stt,
+                sum(w.flux_weight * w.flux_since) as sf,
+                sum(w.flux_weight * w.flux_since * w.days_since) as stf,
+                sum(w.flux * w.flux_weight) / sum(w.flux_weight) as mean,
+                avg(w.flux_since) as m1,
+                avg(w.flux_since * w.flux_since) as m2,
+                avg(w.flux_since * w.flux_since * w.flux_since) as m3,
+                array_agg(w.flux order by w.flux) filter (where w.flux is not null) as sorted,
+                array_agg(w.flux) filter (where w.flux is not null) as fluxes,
+                array_agg(w.flux_weight) filter (where w.flux is not null) as weights
+            from weighed as w
+            group by w.dia_object_id, w.number
+            offset 0
+        ),
+
+        described as (
+            select
+                s.*,
+                (s.s * s.stf - s.st * s.sf) / nullif(s.s * s.stt - s.st * s.st, 0.0) as line,
+                s.m2 - s.m1 * s.m1 as variance,
+                apdb.scatter_of(s.fluxes, s.weights) as scatter,
+                apdb.mad_of(s.sorted) as mad
+            from summed as s
+            offset 0
         )
 
         insert into pg_temp.stage_band (
             dia_object_id, number, weight, x, y, z, n_err, ra_var, dec_var, cov,
             psf_flux_ndata, psf_flux_mean, psf_flux_mean_err, psf_flux_sigma, psf_flux_min, psf_flux_max,
-            psf_flux_max_slope, psf_flux_err_mean, science_flux_mean, science_flux_mean_err
+            psf_flux_max_slope, psf_flux_err_mean, science_flux_mean, science_flux_mean_err,
+            psf_flux_chi2, psf_flux_percentile05, psf_flux_percentile25, psf_flux_percentile50,
+            psf_flux_percentile75, psf_flux_percentile95, psf_flux_mad, psf_flux_skew, psf_flux_stetson_j,
+            psf_flux_linear_slope, psf_flux_linear_intercept
         )
         select
-            w.dia_object_id, w.number,
-            sum(w.weight), sum(w.weight * w.x), sum(w.weight * w.y), sum(w.weight * w.z), count(w.ra_err),
-            sum(w.weight * w.weight * w.ra_var), sum(w.weight * w.weight * w.dec_var),
-            sum(w.weight * w.weight * w.ra_dec_cov),
-            count(w.flux),
-            sum(w.flux * w.flux_weight) / sum(w.flux_weight),
-            sqrt(1.0 / sum(w.flux_weight)),
-            stddev_samp(w.flux),
-            min(w.flux),
-            max(w.flux),
-            max(w.slope),
-            sum(w.flux_err) / count(w.flux_err),
-            sum(w.science_flux * w.science_weight) / sum(w.science_weight),
-            sqrt(1.0 / sum(w.science_weight))
-        from weighed as w
-        group by w.dia_object_id, w.number;
+            d.dia_object_id, d.number, d.weight, d.x, d.y, d.z, d.n_err, d.ra_var, d.dec_var, d.cov,
+            d.n, apdb.as_real(d.mean), apdb.as_real(sqrt(1.0 / d.s)), apdb.as_real(d.sigma), d.lowest, d.highest,
+            apdb.as_real(d.slope), d.flux_err, apdb.as_real(d.science_mean), apdb.as_real(d.science_mean_err),
+            apdb.as_real(d.scatter[1]),
+            apdb.percentile_of(d.sorted, 0.05), apdb.percentile_of(d.sorted, 0.25), apdb.percentile_of(d.sorted, 0.5),
+            apdb.percentile_of(d.sorted, 0.75), apdb.percentile_of(d.sorted, 0.95),
+            apdb.as_real(d.mad),
+            case
+                when d.n > 2 and d.variance > 0.0
+                    then
+                        apdb.as_real(
+                            sqrt(d.n * (d.n - 1.0)) / (d.n - 2.0)
+                            * (d.m3 - 3.0 * d.m1 * d.m2 + 2.0 * d.m1 * d.m1 * d.m1) / (d.variance * sqrt(d.variance))
+                        )
+            end,
+            apdb.as_real(d.scatter[2]),
+            d.line,
+            d.first_flux + (d.sf - d.line * d.st) / d.s - d.line * d.first_mjd
+        from described as d;
     end loop;
     perform apdb.place_objects();
 end
