@@ -14,7 +14,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.image import imread
 
 from apdb.errors import InvalidInput
-from apdb.plots import BAND_COLOURS, BAND_SYMBOLS, light_curve, save, sky_map
+from apdb.plots import BAND_COLOURS, BAND_SYMBOLS, light_curve, object_page, save, sky_map
 
 RNG = np.random.default_rng(1)
 
@@ -258,3 +258,87 @@ def test_save_writes_an_image_and_makes_the_folder(tmp_path):
 def test_save_names_a_wrong_suffix(tmp_path):
     with pytest.raises(InvalidInput, match=r"cannot write .*curve\.gif5"):
         save(light_curve(detections()), tmp_path / "curve.gif5")
+
+
+def places(**changes) -> dict:
+    columns = detections() | {
+        "ra": np.array([359.99999, 0.00001, 0.0, 0.0]),
+        "dec": np.array([60.0, 60.0, 60.00001, 59.99999]),
+        "ra_err": np.full(4, 0.1 / 3600),
+        "dec_err": np.full(4, 0.05 / 3600),
+        "ra_dec_cov": np.zeros(4),
+    }
+    return columns | changes
+
+
+def test_object_page_has_a_panel_for_what_is_known():
+    full = object_page(
+        places(),
+        detections(),
+        frequency=2.0,
+        stamps={kind: np.ones((5, 5)) for kind in ("difference", "science", "template")},
+    )
+    titles = [axes.get_title("left") for axes in full.axes]
+    assert titles[2].startswith("folded at 0.5 d")
+    assert titles[-3:] == ["difference", "science", "template"]
+    bare = object_page(places())
+    assert len(bare.axes) == 3
+
+
+def test_object_page_draws_offsets_over_ra_zero_and_error_ellipses():
+    sky = object_page(places()).axes[-1]
+    x, y = points(sky).T
+    np.testing.assert_allclose(np.sort(x), [-0.018, 0.0, 0.0, 0.018], atol=1e-6)
+    np.testing.assert_allclose(np.sort(y), [-0.036, 0.0, 0.0, 0.036], atol=1e-6)
+    low, high = sky.get_xlim()
+    assert low > high, "east is to the left"
+    (ellipses,) = [c for c in sky.collections if isinstance(c, EllipseCollection)]
+    # full axes [arcsec]; the long one along right ascension
+    np.testing.assert_allclose(ellipses.get_widths(), 0.2, rtol=1e-6)
+    np.testing.assert_allclose(ellipses.get_heights(), 0.1, rtol=1e-6)
+    np.testing.assert_allclose(np.abs(np.cos(np.radians(ellipses.get_angles()))), 1.0)
+
+
+def test_object_page_turns_ellipses_with_the_covariance():
+    error = np.full(4, 0.1 / 3600)
+    sky = object_page(places(ra_err=error, dec_err=error, ra_dec_cov=0.5 * error**2)).axes[-1]
+    (ellipses,) = [c for c in sky.collections if isinstance(c, EllipseCollection)]
+    np.testing.assert_allclose(ellipses.get_angles() % 180.0, 45.0)
+    ratio = ellipses.get_widths() / ellipses.get_heights()
+    np.testing.assert_allclose(ratio, np.sqrt(1.5 / 0.5))
+
+
+def test_object_page_magnitudes_and_upper_limits():
+    axes = object_page(places()).axes[1]
+    drawn = {
+        round(float(y), 3)
+        for container in axes.containers
+        for y in np.atleast_1d(container.lines[0].get_ydata())
+    }
+    # 100, 2000 and 36308 nJy: astropy's AB magnitudes; -500 nJy is an upper limit of 150 nJy
+    expected = (np.array([100.0, 2000.0, 36308.0]) * u.nJy).to_value(u.ABmag)
+    assert drawn == set(expected.round(3).tolist())
+    limits = [line for line in axes.lines if line.get_marker() == "$\\downarrow$"]
+    shown = np.concatenate([line.get_ydata() for line in limits])
+    np.testing.assert_allclose(shown, (150.0 * u.nJy).to_value(u.ABmag), atol=1e-3)
+    low, high = axes.get_ylim()
+    assert low > high, "bright is up"
+
+
+def test_object_page_folds_at_the_frequency():
+    axes = object_page(places(), frequency=10.0).axes[2]
+    phases = np.concatenate(
+        [c.lines[0].get_xdata() for c in axes.containers if isinstance(c, ErrorbarContainer)]
+    )
+    # whole turns of a tenth of a day after the first point
+    np.testing.assert_allclose(np.round(phases, 6) % 1.0, 0.0, atol=1e-5)
+    assert len(phases) == 8
+
+
+def test_object_page_refuses_what_it_cannot_draw():
+    with pytest.raises(InvalidInput, match="lack ra, dec"):
+        object_page(detections())
+    with pytest.raises(InvalidInput, match="frequency of 0"):
+        object_page(places(), frequency=0.0)
+    with pytest.raises(InvalidInput, match="no detections"):
+        object_page({name: values[:0] for name, values in places().items()})

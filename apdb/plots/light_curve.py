@@ -20,15 +20,33 @@ from apdb.plots.bands import band_order, band_style
 Floats = npt.NDArray[np.float64]
 Columns = dict[str, npt.NDArray[Any]]
 
-_AB_ZERO_POINT = 31.4  # magnitude of 1 nJy
+AB_ZERO_POINT = 31.4  # magnitude of 1 nJy
 _NEEDED = ("midpoint_mjd_tai", "psf_flux", "psf_flux_err", "band")
 #: Least distance of two labels of the magnitude axis, relative to its length.
 _LABEL_DISTANCE = 0.07
 
 
-def _columns(name: str, given: Any) -> Columns:
-    """Return the columns that are drawn, of a mapping, table or data frame; nulls are NaN."""
-    missing = [column for column in _NEEDED if column not in _names(given)]
+def columns_of(name: str, given: Any) -> Columns:
+    """Return the columns that are drawn; nulls are NaN.
+
+    Parameters
+    ----------
+    name : str
+        What the rows are, for the error.
+    given : astropy Table, DataFrame or mapping of str to array_like
+        The rows.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Times, fluxes, errors, bands and the object of each row, 0 where there is no such column.
+
+    Raises
+    ------
+    InvalidInput
+        If a column is missing.
+    """
+    missing = [column for column in _NEEDED if column not in names_of(given)]
     if missing:
         raise InvalidInput(f"{name} lack {', '.join(missing)}: these columns are drawn")
     columns: Columns = {}
@@ -36,7 +54,7 @@ def _columns(name: str, given: Any) -> Columns:
         values = np.ma.asarray(given[column]).astype(float)
         columns[column] = np.asarray(np.ma.filled(values, np.nan), float)
     columns["band"] = np.asarray(given["band"]).astype(str)
-    if "dia_object_id" in _names(given):
+    if "dia_object_id" in names_of(given):
         owners: npt.NDArray[Any] = np.ma.filled(np.ma.asarray(given["dia_object_id"]), 0)
         columns["dia_object_id"] = owners.astype(np.int64)
     else:
@@ -44,8 +62,19 @@ def _columns(name: str, given: Any) -> Columns:
     return columns
 
 
-def _names(given: Any) -> list[str]:
-    """Return the names of the columns."""
+def names_of(given: Any) -> list[str]:
+    """Return the names of the columns.
+
+    Parameters
+    ----------
+    given : astropy Table, DataFrame or mapping of str to array_like
+        Rows.
+
+    Returns
+    -------
+    list of str
+        The names.
+    """
     if isinstance(given, Mapping):
         return list(given)
     names = getattr(given, "colnames", None)
@@ -60,8 +89,20 @@ def _of_object(columns: Columns | None, owner: int) -> Columns | None:
     return {name: values[mine] for name, values in columns.items()}
 
 
-def _draw_points(axes: Axes, rows: Columns, origin: float, forced: bool) -> None:
-    """Draw one series a band: detections filled, forced ones open and paler."""
+def draw_points(axes: Axes, rows: Columns, origin: float, forced: bool) -> None:
+    """Draw one series a band: detections filled, forced ones open and paler.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where.
+    rows : dict of str to ndarray
+        As from `columns_of`.
+    origin : float
+        What the axis of time begins with, MJD TAI.
+    forced : bool
+        Forced sources, or detections.
+    """
     for band in band_order(rows["band"].tolist()):
         here = rows["band"] == band
         colour, symbol = band_style(band)
@@ -89,7 +130,7 @@ def _magnitudes(low: float, high: float) -> list[float]:
     """Return magnitudes to label on an axis of fluxes, brightest first, as round as possible."""
     if high <= 0:
         return []
-    brightest = _AB_ZERO_POINT - 2.5 * np.log10(high)
+    brightest = AB_ZERO_POINT - 2.5 * np.log10(high)
     distance = _LABEL_DISTANCE * (high - low)
     chosen: list[float] = []
     for step in (1.0, 0.5, 0.2, 0.1):
@@ -107,7 +148,7 @@ def _magnitudes(low: float, high: float) -> list[float]:
 
 
 def _flux(magnitude: float) -> float:
-    return float(10.0 ** ((_AB_ZERO_POINT - magnitude) / 2.5))
+    return float(10.0 ** ((AB_ZERO_POINT - magnitude) / 2.5))
 
 
 def _add_magnitude_axis(axes: Axes) -> None:
@@ -149,14 +190,26 @@ def _set_limits(axes: Axes, detections: Columns, forced: Columns | None, origin:
         axes.set_title(text, fontsize=8, loc="right", color="#555555")
 
 
-def _draw_panel(
+def draw_panel(
     axes: Axes, detections: Columns, forced: Columns | None, origin: float, title: str
 ) -> None:
-    """Draw one object."""
+    """Draw the fluxes of one object over time.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where.
+    detections, forced : dict of str to ndarray
+        As from `columns_of`.
+    origin : float
+        What the axis of time begins with, MJD TAI.
+    title : str
+        Heading of the panel.
+    """
     axes.axhline(0.0, color="#999999", lw=0.8, zorder=1)
     if forced is not None:
-        _draw_points(axes, forced, origin, forced=True)
-    _draw_points(axes, detections, origin, forced=False)
+        draw_points(axes, forced, origin, forced=True)
+    draw_points(axes, detections, origin, forced=False)
     axes.margins(x=0.04)
     _set_limits(axes, detections, forced, origin)
     axes.set_ylabel("PSF difference flux [nJy]", fontsize=9)
@@ -168,8 +221,16 @@ def _draw_panel(
     _add_magnitude_axis(axes)
 
 
-def _legend(figure: Figure, detections: Columns, forced: Columns | None) -> None:
-    """Explain bands and kinds of points once for all panels."""
+def legend(figure: Figure, detections: Columns, forced: Columns | None) -> None:
+    """Explain bands and kinds of points once for all panels.
+
+    Parameters
+    ----------
+    figure : Figure
+        Below which.
+    detections, forced : dict of str to ndarray
+        As from `columns_of`.
+    """
     drawn = detections["band"].tolist()
     drawn += [] if forced is None else forced["band"].tolist()
     handles = [
@@ -224,8 +285,8 @@ def light_curve(
     InvalidInput
         If a column is missing, or there is no detection.
     """
-    rows = _columns("detections", detections)
-    forced_rows = None if forced is None else _columns("forced sources", forced)
+    rows = columns_of("detections", detections)
+    forced_rows = None if forced is None else columns_of("forced sources", forced)
     if not len(rows["band"]):
         raise InvalidInput("there are no detections to draw")
     owners, count = np.unique(rows["dia_object_id"], return_counts=True)
@@ -238,9 +299,9 @@ def light_curve(
     for axes, owner in zip(panels, shown, strict=True):
         mine, theirs = _of_object(rows, owner), _of_object(forced_rows, owner)
         assert mine is not None
-        _draw_panel(axes, mine, theirs, origin, _panel_title(owner, mine, theirs))
+        draw_panel(axes, mine, theirs, origin, _panel_title(owner, mine, theirs))
     panels[-1].set_xlabel(f"midpoint MJD (TAI) − {origin:.0f} [d]", fontsize=9)
     figure.align_ylabels(panels)
-    _legend(figure, rows, forced_rows)
+    legend(figure, rows, forced_rows)
     figure.suptitle(title, fontsize=11)
     return figure
