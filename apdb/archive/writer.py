@@ -18,11 +18,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from apdb.alerts.encoding import encode_long
-from apdb.archive.container import compressor, make_block
+from apdb.alerts.encoding import encode_longs
+from apdb.archive.container import compressor
 from apdb.archive.names import file_stem
 from apdb.archive.place import Place
-from apdb.archive.sink import ArchiveFile, Encoded, Ranges, Sink, batches
+from apdb.archive.sink import ArchiveFile, Encoded, Ranges, Sink, batches, join_blocks
 from apdb.errors import ArchiveUnavailable
 
 NO_STAMPS = b"\x00\x00\x00"
@@ -223,14 +223,14 @@ class VisitWriter:
             return
         if self._extended and stamps is not None and any(tail is not None for tail in stamps):
             raise ValueError("in the extended schema packets do not end with the stamps")
-        self._ids.append(ids.copy())
-        numbers = ids.tolist()
+        ids = ids.copy()
+        self._ids.append(ids)
         for rows in batches(packets, stamps):
             if self._failed.is_set():
                 self._wait()
             self._slots.acquire()
             encoded = self._encoders.submit(
-                self._encode, numbers[rows], packets[rows], None if stamps is None else stamps[rows]
+                self._encode, ids[rows], packets[rows], None if stamps is None else stamps[rows]
             )
             self._written.append(self._scribe.submit(self._write, encoded))
 
@@ -290,29 +290,31 @@ class VisitWriter:
         self._stamps.remove()
 
     def _encode(
-        self, ids: list[int], packets: Sequence[Any], stamps: Sequence[Any] | None
+        self, ids: NDArray[np.int64], packets: Sequence[Any], stamps: Sequence[Any] | None
     ) -> Encoded:
         compress, compress_stamps = compressor(self._codec), compressor(self._codec, fast=True)
-        encoded = Encoded()
-        for k, (number, packet) in enumerate(zip(ids, packets, strict=True)):
+        bodies: list[tuple[Any, int]] = []
+        tails: list[tuple[Any, int]] = []
+        digests: list[bytes] = []
+        for k, (name, packet) in enumerate(zip(encode_longs(ids).rows(), packets, strict=True)):
             view = memoryview(packet)
-            name = encode_long(number)
             if view[: len(name)] != name:
-                raise ValueError(f"the packet given for alert {number} is not its own")
-            encoded.packets.append((make_block(compress(view), self._packets.sync), len(view)))
+                raise ValueError(f"the packet given for alert {ids[k]} is not its own")
+            bodies.append((compress(view), len(view)))
             tail = None if stamps is None else stamps[k]
             if tail is None or tail == NO_STAMPS:
-                encoded.digests.append(hashlib.sha256(view).digest())
-                encoded.stamps.append((b"", -1))
+                digests.append(hashlib.sha256(view).digest())
+                tails.append((None, -1))
             else:
                 if view[-3:] != NO_STAMPS:
-                    raise ValueError(f"the packet given for alert {number} has stamps already")
+                    raise ValueError(f"the packet given for alert {ids[k]} has stamps already")
                 digest = hashlib.sha256(view[:-3])
                 digest.update(tail)
-                encoded.digests.append(digest.digest())
-                body = compress_stamps(b"".join((name, tail)))
-                encoded.stamps.append((make_block(body, self._stamps.sync), len(tail)))
-        return encoded
+                digests.append(digest.digest())
+                tails.append((compress_stamps(b"".join((name, tail))), len(tail)))
+        return Encoded(
+            join_blocks(bodies, self._packets.sync), join_blocks(tails, self._stamps.sync), digests
+        )
 
     def _write(self, encoded: Future[Encoded]) -> None:
         try:
