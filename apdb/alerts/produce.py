@@ -22,7 +22,7 @@ from apdb.alerts.fragments import Fragments, fragments
 from apdb.alerts.rules import Rules, open_alerts
 from apdb.alerts.spool import write_spool
 from apdb.alerts.stream import assemble
-from apdb.archive.cutouts import Cutouts
+from apdb.archive.cutouts import Chosen, Cutouts
 from apdb.archive.index import index_alerts
 from apdb.archive.place import Place
 from apdb.archive.sink import Sink
@@ -194,16 +194,15 @@ class VisitAlerts:
             pairs = zip(some.dia_object_id, some.ss_object_id, strict=True)
             owners.append(np.array([(a or 0, b or 0) for a, b in pairs], np.int64))
             ids = np.array(some.dia_source_id, np.int64)
-            if cutouts is None or not how.stamps:
-                writer.add(ids, some.packets)
-                continue
-            for part in _parts(len(ids)):
-                writer.add(ids[part], some.packets[part], cutouts.encode(place_of(ids[part])))
+            stamps = None
+            if cutouts is not None and how.stamps:
+                stamps = Chosen(cutouts, place_of(ids))
+            writer.add(ids, some.packets, stamps)
         published = writer.publish()
         if cutouts is not None and not how.stamps:
-            stamps = _spooled(cutouts, published.dia_source_id, place_of)
+            spooled = _spooled(cutouts, published.dia_source_id, place_of)
             schema = self._rules.schema
-            self._spool = write_spool(self._place, published.packet_file, schema, stamps)
+            self._spool = write_spool(self._place, published.packet_file, schema, spooled)
         whose = np.concatenate([np.empty((0, 2), np.int64), *owners])
         index_alerts(
             connection,

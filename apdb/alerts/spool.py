@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from apdb.alerts.encoding import encode_long
 from apdb.alerts.packets import encode_stamps
 from apdb.alerts.schemas import AlertSchema
+from apdb.archive.encode import join_blocks
 from apdb.archive.names import SPOOL
 from apdb.archive.place import Place
-from apdb.archive.sink import Sink, join_blocks
+from apdb.archive.sink import Sink
 from apdb.archive.writer import CUTOUTS, stamps_schema
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apdb.archive.container import block_pieces, make_header, sync_marker
+from apdb.archive.container import make_header, sync_marker
+from apdb.archive.encode import Blocks
 from apdb.archive.place import Place
 from apdb.archive.upload import Upload
 
@@ -64,77 +64,6 @@ class Ranges:
     length: NDArray[np.int64]
     crc: NDArray[np.int32]
     size: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """Blocks one after the other, as they go into a file.
-
-    Attributes
-    ----------
-    data : bytes
-        All of them.
-    rows : list of (int, int, int)
-        Length, CRC-32 (signed) and length before compression of each alert's block; -1, 0 and -1
-        for an alert without.
-    """
-
-    data: bytes
-    rows: list[tuple[int, int, int]]
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Some alerts as they go into the files.
-
-    Attributes
-    ----------
-    packets, stamps : Blocks
-        What goes into each file.
-    digests : list of bytes
-        SHA-256 of each full packet.
-    """
-
-    packets: Blocks
-    stamps: Blocks
-    digests: list[bytes]
-
-
-def join_blocks(bodies: Sequence[tuple[Any, int]], sync: bytes) -> Blocks:
-    """Return the blocks of compressed objects.
-
-    Parameters
-    ----------
-    bodies : sequence of (bytes-like or None, int)
-        Each object, compressed, and its length before; None for an alert without.
-    sync : bytes
-        The file's marker.
-
-    Returns
-    -------
-    Blocks
-    """
-    pieces: list[Any] = []
-    lengths: list[int] = []
-    for body, _ in bodies:
-        if body is None:
-            lengths.append(-1)
-        else:
-            block = block_pieces(body, sync)
-            pieces += block
-            lengths.append(sum(map(len, block)))
-    data = b"".join(pieces)
-    view = memoryview(data)
-    rows: list[tuple[int, int, int]] = []
-    at = 0
-    for length, (_, size) in zip(lengths, bodies, strict=True):
-        if length < 0:
-            rows.append((-1, 0, -1))
-        else:
-            crc = zlib.crc32(view[at : at + length])
-            rows.append((length, crc - (crc >> 31 << 32), size))
-            at += length
-    return Blocks(data, rows)
 
 
 class Sink:
@@ -242,15 +171,13 @@ class Sink:
             self._flushing = self._flusher.submit(self._upload.flush)
 
 
-def batches(packets: Sequence[Any], stamps: Sequence[Any] | None) -> Iterator[slice]:
+def batches(packets: Sequence[Any]) -> Iterator[slice]:
     """Cut alerts into pieces that a thread takes at once.
 
     Parameters
     ----------
     packets : sequence of bytes-like
         Packets.
-    stamps : sequence of (bytes-like or None), optional
-        Stamps.
 
     Yields
     ------
@@ -259,8 +186,7 @@ def batches(packets: Sequence[Any], stamps: Sequence[Any] | None) -> Iterator[sl
     """
     start = size = 0
     for k, packet in enumerate(packets):
-        tail = None if stamps is None else stamps[k]
-        size += len(packet) + (0 if tail is None else len(tail))
+        size += len(packet)
         if k - start + 1 == _BATCH_ROWS or size >= _BATCH_BYTES:
             yield slice(start, k + 1)
             start, size = k + 1, 0

@@ -86,8 +86,8 @@ class LocalUpload:
         if self._buffer is None:
             # Anonymous memory begins with a page, as direct writing wants it.
             self._buffer = mmap.mmap(-1, _BUFFER_BYTES)
-        for piece in map(memoryview, pieces):
-            start = 0
+        for data in pieces:
+            piece, start = memoryview(data), 0
             while start < len(piece):
                 if self._held == _BUFFER_BYTES:
                     # What fills a buffer goes past the page cache, which holds the database: it

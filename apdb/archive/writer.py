@@ -7,7 +7,6 @@ that it begins with its diaSourceId and ends with three stamps that are null.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -18,11 +17,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from apdb.alerts.encoding import encode_longs
 from apdb.archive.container import compressor
+from apdb.archive.encode import Encoded, GivenStamps, StampRecords, encode_alerts
 from apdb.archive.names import file_stem
 from apdb.archive.place import Place
-from apdb.archive.sink import ArchiveFile, Encoded, Ranges, Sink, batches, join_blocks
+from apdb.archive.sink import ArchiveFile, Ranges, Sink, batches
 from apdb.errors import ArchiveUnavailable
 
 NO_STAMPS = b"\x00\x00\x00"
@@ -196,7 +195,7 @@ class VisitWriter:
         self,
         dia_source_ids: ArrayLike,
         packets: Sequence[Any],
-        stamps: Sequence[Any] | None = None,
+        stamps: Sequence[Any] | StampRecords | None = None,
     ) -> None:
         """Add alerts; returns before they are written, but waits where too much waits already.
 
@@ -206,8 +205,9 @@ class VisitWriter:
             The alerts.
         packets : sequence of bytes-like, length n
             Their packets with three null stamps.  The bytes must stay as they are until `publish`.
-        stamps : sequence of (bytes-like or None), length n, optional
-            The last three fields of each packet, see `apdb.archive.cutouts.Cutouts.encode`.
+        stamps : sequence of (bytes-like or None), or StampRecords, length n, optional
+            The last three fields of each packet, see `apdb.archive.cutouts.Cutouts.encode`; or
+            what makes them when a thread is ready to take them.
 
         Raises
         ------
@@ -221,16 +221,23 @@ class VisitWriter:
             raise ValueError("dia_source_ids, packets and stamps must have the same length")
         if not len(ids):
             return
-        if self._extended and stamps is not None and any(tail is not None for tail in stamps):
+        if isinstance(stamps, Sequence):
+            stamps = GivenStamps(stamps) if any(tail is not None for tail in stamps) else None
+        if self._extended and stamps is not None:
             raise ValueError("in the extended schema packets do not end with the stamps")
         ids = ids.copy()
         self._ids.append(ids)
-        for rows in batches(packets, stamps):
+        for rows in batches(packets):
             if self._failed.is_set():
                 self._wait()
             self._slots.acquire()
             encoded = self._encoders.submit(
-                self._encode, ids[rows], packets[rows], None if stamps is None else stamps[rows]
+                encode_alerts,
+                ids[rows],
+                packets[rows],
+                None if stamps is None else (stamps, rows),
+                self._codec,
+                (self._packets.sync, self._stamps.sync),
             )
             self._written.append(self._scribe.submit(self._write, encoded))
 
@@ -288,33 +295,6 @@ class VisitWriter:
         self._shut()
         self._packets.remove()
         self._stamps.remove()
-
-    def _encode(
-        self, ids: NDArray[np.int64], packets: Sequence[Any], stamps: Sequence[Any] | None
-    ) -> Encoded:
-        compress, compress_stamps = compressor(self._codec), compressor(self._codec, fast=True)
-        bodies: list[tuple[Any, int]] = []
-        tails: list[tuple[Any, int]] = []
-        digests: list[bytes] = []
-        for k, (name, packet) in enumerate(zip(encode_longs(ids).rows(), packets, strict=True)):
-            view = memoryview(packet)
-            if view[: len(name)] != name:
-                raise ValueError(f"the packet given for alert {ids[k]} is not its own")
-            bodies.append((compress(view), len(view)))
-            tail = None if stamps is None else stamps[k]
-            if tail is None or tail == NO_STAMPS:
-                digests.append(hashlib.sha256(view).digest())
-                tails.append((None, -1))
-            else:
-                if view[-3:] != NO_STAMPS:
-                    raise ValueError(f"the packet given for alert {ids[k]} has stamps already")
-                digest = hashlib.sha256(view[:-3])
-                digest.update(tail)
-                digests.append(digest.digest())
-                tails.append((compress_stamps(b"".join((name, tail))), len(tail)))
-        return Encoded(
-            join_blocks(bodies, self._packets.sync), join_blocks(tails, self._stamps.sync), digests
-        )
 
     def _write(self, encoded: Future[Encoded]) -> None:
         try:
