@@ -200,7 +200,7 @@ def make_block(body: bytes, sync: bytes) -> bytes:
     return b"".join(block_pieces(body, sync))
 
 
-def block_pieces(body: bytes, sync: bytes) -> tuple[bytes, bytes, bytes]:
+def block_pieces(body: bytes | memoryview, sync: bytes) -> tuple[bytes, bytes | memoryview, bytes]:
     """Return what the block of one compressed object consists of.
 
     Parameters

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
-import mmap
 import os
 import shutil
 import tempfile
@@ -13,14 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from apdb.archive.direct import DirectFile
 from apdb.errors import ArchiveUnavailable
 
 PART = ".part"
 """Ending of a file that is being written."""
 
 _SPOOL_BYTES = 64 * 2**20
-_BUFFER_BYTES = 4 * 2**20
-_O_DIRECT = getattr(os, "O_DIRECT", 0)
 
 
 class Upload(Protocol):
@@ -69,11 +65,7 @@ class LocalUpload:
         self._target = target
         self._part = target.with_name(target.name + PART)
         self._changed = _make_folders(target.parent)
-        self._fd = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        self._open = True
-        self._buffer: mmap.mmap | None = None
-        self._held = 0
-        self._direct = False
+        self._file = DirectFile(self._part)
 
     def write(self, pieces: Sequence[bytes]) -> None:
         """Append bytes; see `Upload`.
@@ -83,80 +75,25 @@ class LocalUpload:
         pieces : sequence of bytes
             What to append.
         """
-        if self._buffer is None:
-            # Anonymous memory begins with a page, as direct writing wants it.
-            self._buffer = mmap.mmap(-1, _BUFFER_BYTES)
-        for data in pieces:
-            piece, start = memoryview(data), 0
-            while start < len(piece):
-                if self._held == _BUFFER_BYTES:
-                    # What fills a buffer goes past the page cache, which holds the database: it
-                    # costs the processor a tenth, and leaves nothing to wait for at the end.
-                    self._direct = self._direct or _set_direct(self._fd, on=True)
-                    self._drain()
-                stop = min(len(piece), start + _BUFFER_BYTES - self._held)
-                self._buffer[self._held : self._held + stop - start] = piece[start:stop]
-                self._held += stop - start
-                start = stop
+        for piece in pieces:
+            self._file.write(piece)
 
     def flush(self) -> None:
         """Have what was written so far reach the disk; see `Upload`."""
-        if not self._direct:
-            os.fdatasync(self._fd)
+        self._file.flush()
 
     def publish(self) -> None:
         """Make the file appear under its name; see `Upload`."""
-        if self._direct:
-            _set_direct(self._fd, on=False)
-        self._drain()
-        os.fsync(self._fd)
-        self._close()
+        self._file.finish(sync=True)
         self._part.rename(self._target)
         for folder in (self._target.parent, *self._changed):
             _sync_folder(folder)
 
     def discard(self) -> None:
         """Remove what was written; see `Upload`."""
-        self._close()
+        self._file.close()
         with contextlib.suppress(FileNotFoundError):
             self._part.unlink()
-
-    def _drain(self) -> None:
-        """Write what the buffer holds."""
-        if self._buffer is None:
-            return
-        with memoryview(self._buffer) as whole, whole[: self._held] as held:
-            written = 0
-            while written < len(held):  # interrupted, if more than once
-                try:
-                    written += os.write(self._fd, held[written:])
-                except OSError as error:
-                    if error.errno != errno.EINVAL or not self._direct:
-                        raise
-                    # An interrupted write may end anywhere, and some file systems want more.
-                    _set_direct(self._fd, on=False)
-                    self._direct = False
-        self._held = 0
-
-    def _close(self) -> None:
-        if self._open:
-            self._open = False
-            os.close(self._fd)
-            if self._buffer is not None:
-                self._buffer.close()
-                self._buffer = None
-
-
-def _set_direct(descriptor: int, *, on: bool) -> bool:
-    """Write past the page cache, or through it again; return whether it is done."""
-    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL) & ~_O_DIRECT
-    try:
-        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | (_O_DIRECT if on else 0))
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise
-        return False
-    return on and bool(_O_DIRECT)
 
 
 class RemoteUpload:
