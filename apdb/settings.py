@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from apdb.archive.place import check_url
 from apdb.session import Session
 
 
@@ -77,6 +78,8 @@ class Settings(Session):
         if name == "archive_url" and text and "://" not in text:
             # Every program has a current folder of its own.
             text = str(Path(text).expanduser().resolve())
+        if name == "archive_url" and "://" in text:
+            check_url(text)
         with self.connection() as connection:
             row = connection.execute("select apdb.set_setting(%s, %s)", (name, text)).fetchone()
         assert row is not None
