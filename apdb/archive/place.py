@@ -41,27 +41,6 @@ class Entry:
     modified: float | None
 
 
-def check_url(url: str) -> None:
-    """Check that a URL is of a kind that is known here; whether it answers shows when it is used.
-
-    Parameters
-    ----------
-    url : str
-        With ``://``.
-
-    Raises
-    ------
-    InvalidInput
-        It is not.
-    """
-    kind = url.partition("://")[0].rpartition("::")[2]
-    if kind not in fsspec.available_protocols():
-        raise InvalidInput(
-            f"archive_url cannot be {url!r}: no kind of place is called {kind}; give a folder, or "
-            "a URL that fsspec knows, such as s3://…"
-        )
-
-
 class Place:
     """A place for files, below one root; threads may share it.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from apdb.archive.place import Place
@@ -70,11 +71,7 @@ def render_ahead(place: Place, batches: Iterable[list[AlertRow]], what: Wanted) 
     ApdbError
         As `apdb.retrieval.content.render`.
     """
-
-    def read(rows: list[AlertRow]) -> _Made[Alert]:
-        return _read(place, rows, what)
-
-    return _ahead(batches, what, read)
+    return _ahead(batches, what, partial(_read, place, what=what))
 
 
 def pieces_ahead(
@@ -103,12 +100,7 @@ def pieces_ahead(
     ApdbError
         As `apdb.retrieval.content.render`.
     """
-
-    def read(rows: list[AlertRow]) -> _Made[Piece]:
-        found, error = _read(place, rows, what)
-        return _pieces(found, make()), error
-
-    return _ahead(batches, what, read)
+    return _ahead(batches, what, partial(_read_pieces, place, what=what, make=make))
 
 
 def _ahead(
@@ -163,6 +155,11 @@ def _read(place: Place, rows: list[AlertRow], what: Wanted) -> _Made[Alert]:
         # What was read before is given before it is raised; list.extend keeps it.
         return found, error
     return found, None
+
+
+def _read_pieces(place: Place, rows: list[AlertRow], what: Wanted, make: Make) -> _Made[Piece]:
+    found, error = _read(place, rows, what)
+    return _pieces(found, make()), error
 
 
 def _pieces(alerts: list[Alert], make: Callable[[Alert], bytes]) -> list[Piece]:
