@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import fsspec
+
+from apdb.errors import InvalidInput
 from apdb.session import Session
 
 
@@ -77,6 +80,8 @@ class Settings(Session):
         if name == "archive_url" and text and "://" not in text:
             # Every program has a current folder of its own.
             text = str(Path(text).expanduser().resolve())
+        if name == "archive_url" and "://" in text:
+            _check_url(text)
         with self.connection() as connection:
             row = connection.execute("select apdb.set_setting(%s, %s)", (name, text)).fetchone()
         assert row is not None
@@ -123,3 +128,13 @@ class Settings(Session):
                 "select apdb.add_band(%s, %s, %s)", (filter_name, band, description)
             ).fetchone()
         return None if row is None or row[0] is None else str(row[0])
+
+
+def _check_url(url: str) -> None:
+    """Check that a URL is of a kind that is known; whether it answers shows when it is used."""
+    kind = url.partition("://")[0].rpartition("::")[2]
+    if kind not in fsspec.available_protocols():
+        raise InvalidInput(
+            f"archive_url cannot be {url!r}: no kind of place is called {kind}; give a folder, or "
+            "a URL that fsspec knows, such as s3://…"
+        )

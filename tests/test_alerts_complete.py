@@ -178,6 +178,21 @@ def test_sources_that_became_eligible(db: apdb.Apdb, dsn: str, folder: Path) -> 
         complete_alerts(db, visit=(2, 40))
 
 
+def test_every_visit_is_looked_through_on_request(db: apdb.Apdb, dsn: str, folder: Path) -> None:
+    set_archive(dsn, folder, alert_reliability_min=0.4)
+    low = {"reliability": np.array([0.1, 0.5], np.float32)}
+    for number in (1, 2):
+        given = sources([10 * number, 10 * number + 1], [0.0, 3.0])
+        db.store_visit(visit(number, MJD + number), {**given, **low})
+    db.store_visit(visit(3, MJD + 3), sources([30], [0.0]))
+    set_archive(dsn, folder, alert_reliability_min=0)
+    assert complete_alerts(db) == []
+    done = complete_alerts(db, every_visit=True)
+    assert [(each.visit, each.n_alerts) for each in done] == [(1, 1), (2, 1)]
+    assert verify(db, every_visit=True).clean
+    assert complete_alerts(db, every_visit=True) == []
+
+
 def test_alerts_that_retention_removed_are_rendered_anew(
     db: apdb.Apdb, folder: Path, plain_connection: Plain
 ) -> None:

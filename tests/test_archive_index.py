@@ -664,6 +664,25 @@ def test_a_removal_that_broke_off_goes_on(
     assert one(plain_connection, states) == len(paths) == 2
 
 
+def test_requests_are_forgotten(db: apdb.Apdb, plain_connection: psycopg.Connection[Any]) -> None:
+    ages = [0.0, 9 * 86400.0, 11 * 86400.0, 400 * 86400.0]
+    plain_connection.execute(
+        "select apdb.record_requests(%s, array[null, null, null, null]::bigint[], "
+        "array['a', 'b', 'c', 'd'], array['a', 'b', 'c', 'd'], '{200,200,200,200}', "
+        "'{1,1,1,1}', '{1,1,1,1}', '{1,1,1,1}')",
+        (ages,),
+    )
+    plain_connection.commit()
+    kept = "select string_agg(r.client, '' order by r.client) from apdb.api_audit as r"
+    assert maintain(db, steps=["retention"]).n_requests == 0
+    db.set_setting("api_audit_keep_days", 10)
+    assert maintain(db, steps=["retention"], dry_run=True).n_requests == 2
+    assert one(plain_connection, kept) == "abcd"
+    assert maintain(db, steps=["retention"]).n_requests == 2
+    assert one(plain_connection, kept) == "ab"
+    assert maintain(db, steps=["retention"]).n_requests == 0
+
+
 def test_maintain_on_the_command_line(full: Archived) -> None:
     run = CliRunner()
     common = ["--dsn", full.db.dsn]

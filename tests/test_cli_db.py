@@ -184,6 +184,16 @@ def test_place_of_the_archive_becomes_absolute(
         assert db.settings()["archive_url"].value == kept
 
 
+def test_an_archive_of_an_unknown_kind_is_refused_at_once(db: apdb.Apdb) -> None:
+    before = db.settings()["archive_url"].value
+    for url in ("s33://bucket", "://bucket", "simplecache::nowhere://bucket"):
+        with pytest.raises(apdb.InvalidInput, match="no kind of place"):
+            db.set_setting("archive_url", url)
+    assert db.settings()["archive_url"].value == before
+    for url in ("memory://bucket", "simplecache::s3://bucket/folder", ""):
+        db.set_setting("archive_url", url)
+
+
 def test_settings_change_what_store_visit_does(db: apdb.Apdb) -> None:
     db.set_setting("association_rule", "likelihood")
     db.set_setting("association_radius", 2)

@@ -391,8 +391,7 @@ def test_superseded_and_withdrawn_say_so(
 
 def take_step(connection: psycopg.Connection[Any]) -> int:
     """Take the next store_seq, as a visit does after its locks."""
-    connection.execute("create temporary table stage_touched (dia_object_id bigint)")
-    connection.execute("grant select on stage_touched to apdb_owner")
+    connection.execute("select apdb.open_stage(null)")
     row = connection.execute(
         "select store_seq from apdb.next_knowledge('reassign', null, null, 'test')"
     ).fetchone()

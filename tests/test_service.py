@@ -274,6 +274,28 @@ def test_the_database_keeps_no_token(dsn: str, plain_connection: psycopg.Connect
         assert caught.value.sqlstate == "VA001"
 
 
+def test_unknown_tokens_are_not_looked_up_without_limit(
+    filled: Filled, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import apdb.service.access
+
+    monkeypatch.setattr(apdb.service.access, "TOKEN_MEMORY", 0.0)
+    monkeypatch.setattr(apdb.service.access, "UNKNOWN_RATE", 1e-3)
+    monkeypatch.setattr(apdb.service.access, "_UNKNOWN_BURST", 5.0)
+    good, late = new_token(dsn, "good"), new_token(dsn, "late")
+    path = f"/alerts/{filled.sent[0].id}"
+    with serving(dsn) as (url, _), httpx.Client(base_url=url) as http:
+
+        def status(token: str) -> int:
+            return http.get(path, headers={"Authorization": f"Bearer {token}"}).status_code
+
+        assert status(good) == 200
+        forged = ["apdb_" + f"{k:043d}" for k in range(8)]
+        assert [status(token) for token in forged] == [401] * 4 + [429] * 4
+        # Whose token was good before goes on; a new one has to wait.
+        assert [status(good), status(late), status(good)] == [200, 429, 200]
+
+
 def test_rate_of_a_token(filled: Filled, dsn: str) -> None:
     slow = new_token(dsn, "slow", rate=2.0)
     fast = new_token(dsn, "fast", rate=1e5)

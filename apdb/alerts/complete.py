@@ -63,6 +63,7 @@ def complete_alerts(
     session: Session,
     *,
     visit: tuple[int, int] | None = None,
+    every_visit: bool = False,
     dia_source_ids: ArrayLike | None = None,
     cutouts: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -79,6 +80,9 @@ def complete_alerts(
     visit : (int, int), optional
         Visit and detector; all that need it by default.  Of one that is named, sources that became
         eligible since it was stored get their alerts too.
+    every_visit : bool, optional
+        Look through the sources of every visit for those that became eligible since, as a changed
+        setting makes them.
     dia_source_ids : array-like of int, optional
         Sources that `cutouts` are of.
     cutouts : mapping, optional
@@ -115,6 +119,8 @@ def complete_alerts(
         ]
         if visit is not None:
             works += _named(connection, visit, works)
+        elif every_visit:
+            works += _became_eligible(connection, works)
     done: list[Completed] = []
     for n, work in enumerate(works):
         if progress is not None:
@@ -137,6 +143,21 @@ def _named(
     if connection.execute(key, visit).fetchone() is None:
         raise NotFound(f"visit {visit[0]} detector {visit[1]} is not stored")
     return [_Work(*visit, None)]
+
+
+def _became_eligible(connection: psycopg.Connection[Any], works: list[_Work]) -> list[_Work]:
+    """Return visits with eligible sources that have no alert, besides those known already."""
+    without = {(work.visit, work.detector) for work in works if work.packet_file is None}
+    rows = connection.execute(
+        "select v.visit, v.detector from apdb.visit as v where v.n_dia_sources > 0 and exists ("
+        "select from apdb.eligible_sources(v.visit, v.detector) as e where not exists ("
+        "select from apdb.alert as a where a.visit = v.visit and a.detector = v.detector "
+        "and a.is_current and a.dia_source_id = e.dia_source_id and a.store_seq >= v.store_seq)) "
+        "order by v.store_seq"
+    ).fetchall()
+    return [
+        _Work(visit, detector, None) for visit, detector in rows if (visit, detector) not in without
+    ]
 
 
 def _given(

@@ -20,9 +20,10 @@ from apdb.alerts import rows, staging
 from apdb.alerts.degrade import Plan, plan
 from apdb.alerts.fragments import Fragments, fragments
 from apdb.alerts.rules import Rules, open_alerts
+from apdb.alerts.schemas import AlertSchema
 from apdb.alerts.spool import write_spool
 from apdb.alerts.stream import assemble
-from apdb.archive.cutouts import Cutouts
+from apdb.archive.cutouts import Chosen, Cutouts
 from apdb.archive.index import index_alerts
 from apdb.archive.place import Place
 from apdb.archive.sink import Sink
@@ -146,14 +147,23 @@ class VisitAlerts:
             "midpoint_mjd_tai": np.full(len(ids), self._visit[2]),
         }
         touched = np.unique(owner[owner != 0])
-        for schema in self._rules.written_schemas:
-            made = self._encoded[schema.registry_id].result().with_time(stored["mjd_tai"])
-            staging.stage_sources(connection, schema, made, keys)
-            forced = rows.forced_of_step(connection, schema, self._visit, stored["store_seq"])
-            staging.stage_forced(connection, schema, forced)
-            objects = rows.objects(connection, schema, touched)
-            staging.stage_objects(connection, schema, self._visit, objects)
-            staging.stage_solar_system(connection, schema, self._visit, ids[ss_owner != 0])
+        with ThreadPoolExecutor(1, "alerts-encode") as thread:
+            for schema in self._rules.written_schemas:
+                # The thread decodes and encodes what was read while the server sends or takes more.
+                objects = rows.objects(connection, schema, touched)
+                later = [
+                    thread.submit(_of_objects, schema, self._visit, objects),
+                    thread.submit(
+                        _of_forced,
+                        schema,
+                        rows.forced_of_step(connection, schema, self._visit, stored["store_seq"]),
+                    ),
+                ]
+                made = self._encoded[schema.registry_id].result().with_time(stored["mjd_tai"])
+                staging.stage_sources(connection, schema, made, keys)
+                for each in later:
+                    staging.stage(connection, schema, each.result())
+                staging.stage_solar_system(connection, schema, self._visit, ids[ss_owner != 0])
         connection.execute("select apdb.insert_fragments()")
 
     def _encode(self, schema: Any) -> Fragments:
@@ -194,16 +204,15 @@ class VisitAlerts:
             pairs = zip(some.dia_object_id, some.ss_object_id, strict=True)
             owners.append(np.array([(a or 0, b or 0) for a, b in pairs], np.int64))
             ids = np.array(some.dia_source_id, np.int64)
-            if cutouts is None or not how.stamps:
-                writer.add(ids, some.packets)
-                continue
-            for part in _parts(len(ids)):
-                writer.add(ids[part], some.packets[part], cutouts.encode(place_of(ids[part])))
+            stamps = None
+            if cutouts is not None and how.stamps:
+                stamps = Chosen(cutouts, place_of(ids))
+            writer.add(ids, some.packets, stamps)
         published = writer.publish()
         if cutouts is not None and not how.stamps:
-            stamps = _spooled(cutouts, published.dia_source_id, place_of)
+            spooled = _spooled(cutouts, published.dia_source_id, place_of)
             schema = self._rules.schema
-            self._spool = write_spool(self._place, published.packet_file, schema, stamps)
+            self._spool = write_spool(self._place, published.packet_file, schema, spooled)
         whose = np.concatenate([np.empty((0, 2), np.int64), *owners])
         index_alerts(
             connection,
@@ -246,6 +255,14 @@ class VisitAlerts:
         )
         assert row is not None
         return int(row["n"])
+
+
+def _of_objects(schema: AlertSchema, visit: staging.Visit, found: rows.Unread) -> staging.Staged:
+    return staging.object_fragments(schema, visit, found.batch())
+
+
+def _of_forced(schema: AlertSchema, found: rows.Unread) -> staging.Staged:
+    return staging.forced_fragments(schema, found.batch())
 
 
 class _Places:

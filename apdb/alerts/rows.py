@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import psycopg
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from apdb.alerts.schemas import AlertSchema
-from apdb.input.copy_read import read_copy
+from apdb.input.copy_read import decode, read_messages
 from apdb.input.records import Batch
 from apdb.schema import catalogue
 from apdb.schema.catalogue import Column
@@ -23,6 +23,25 @@ KEYS = {
     "mpc_orbits": ("designation",),
 }
 """Columns that are read even where no packet has them, by table."""
+
+
+class Unread(NamedTuple):
+    """Rows as the server sent them.
+
+    Attributes
+    ----------
+    messages : list of bytes
+        The rows.
+    columns : list of Column
+        What they consist of.
+    """
+
+    messages: list[bytes]
+    columns: list[Column]
+
+    def batch(self) -> Batch:
+        """Read them; another thread than that of the connection may."""
+        return decode(self.messages, self.columns)
 
 
 def columns_of(schema: AlertSchema, record: str) -> list[Column]:
@@ -72,10 +91,20 @@ def read_rows(
     Batch
         In the order of the query.
     """
+    return _fetch(connection, schema, record, source, params).batch()
+
+
+def _fetch(
+    connection: psycopg.Connection[Any],
+    schema: AlertSchema,
+    record: str,
+    source: sql.Composable,
+    params: tuple[object, ...],
+) -> Unread:
     columns = columns_of(schema, record)
     names = sql.SQL(", ").join(sql.Identifier("t", column.name) for column in columns)
     query = sql.SQL("select {} from ").format(names) + source
-    return read_copy(connection, query, columns, params)
+    return Unread(read_messages(connection, query, params), columns)
 
 
 def forced_of_step(
@@ -83,8 +112,8 @@ def forced_of_step(
     schema: AlertSchema,
     visit: tuple[int, int, float],
     store_seq: int,
-) -> Batch:
-    """Read the forced photometry that a step of knowledge wrote for a visit.
+) -> Unread:
+    """Fetch the forced photometry that a step of knowledge wrote for a visit.
 
     Parameters
     ----------
@@ -99,19 +128,19 @@ def forced_of_step(
 
     Returns
     -------
-    Batch
+    Unread
     """
     source = sql.SQL(
         "apdb.dia_forced_source as t where t.visit = %s and t.detector = %s::smallint "
         "and t.midpoint_mjd_tai = %s and t.store_seq = %s"
     )
-    return read_rows(connection, schema, "diaForcedSource", source, (*visit, store_seq))
+    return _fetch(connection, schema, "diaForcedSource", source, (*visit, store_seq))
 
 
 def objects(
     connection: psycopg.Connection[Any], schema: AlertSchema, ids: NDArray[np.int64]
-) -> Batch:
-    """Read objects as they are now.
+) -> Unread:
+    """Fetch objects as they are now.
 
     Parameters
     ----------
@@ -124,12 +153,12 @@ def objects(
 
     Returns
     -------
-    Batch
+    Unread
     """
     source = sql.SQL(
         "unnest(%s::bigint[]) as i (id) inner join apdb.dia_object as t on i.id = t.dia_object_id"
     )
-    return read_rows(connection, schema, "diaObject", source, (ids.tolist(),))
+    return _fetch(connection, schema, "diaObject", source, (ids.tolist(),))
 
 
 def ss_sources(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from apdb.alerts.encoding import encode_long
 from apdb.alerts.packets import encode_stamps
 from apdb.alerts.schemas import AlertSchema
-from apdb.archive.container import make_block
+from apdb.archive.encode import join_blocks
 from apdb.archive.names import SPOOL
 from apdb.archive.place import Place
 from apdb.archive.sink import Sink
@@ -64,7 +64,7 @@ def write_spool(
             bodies = [
                 b"".join((encode_long(number), end)) for number, end in pairs if end is not None
             ]
-            sink.append([(make_block(body, sink.sync), len(body)) for body in bodies])
+            sink.append(join_blocks([(body, len(body)) for body in bodies], sink.sync))
         if sink.n:
             sink.publish()
     except BaseException:

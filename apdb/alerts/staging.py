@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,25 @@ from apdb.schema import catalogue
 
 Visit = tuple[int, int, float]
 """Visit, detector and midpoint, MJD TAI [d]."""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Fragments of one table.
+
+    Attributes
+    ----------
+    table : str
+        The table.
+    keys : mapping of str to ndarray, shape (n,)
+        Columns of its key but the version.
+    made : mapping of str to Encoded
+        The bytes, n rows, by column.
+    """
+
+    table: str
+    keys: Mapping[str, NDArray[Any]]
+    made: Mapping[str, Encoded]
 
 
 def stage_sources(
@@ -41,7 +61,8 @@ def stage_sources(
     keys : mapping of str to ndarray, shape (n,)
         dia_source_id, dia_object_id (0 for none) and midpoint_mjd_tai [d].
     """
-    _stage(connection, schema, "dia_source_fragment", keys, {"head": made.head, "tail": made.tail})
+    both = {"head": made.head, "tail": made.tail}
+    stage(connection, schema, Staged("dia_source_fragment", keys, both))
 
 
 def stage_forced(connection: psycopg.Connection[Any], schema: AlertSchema, batch: Batch) -> None:
@@ -56,10 +77,26 @@ def stage_forced(connection: psycopg.Connection[Any], schema: AlertSchema, batch
     batch : Batch
         The rows, as the database has them.
     """
+    stage(connection, schema, forced_fragments(schema, batch))
+
+
+def forced_fragments(schema: AlertSchema, batch: Batch) -> Staged:
+    """Encode forced photometry.
+
+    Parameters
+    ----------
+    schema : AlertSchema
+        Version of the fragments.
+    batch : Batch
+        The rows, as the database has them.
+
+    Returns
+    -------
+    Staged
+    """
     made = fragments(schema, "diaForcedSource", batch)
     keys = {name: batch.columns[name] for name in rows.KEYS["dia_forced_source"]}
-    bytes_of = {"head": made.head, "tail": made.tail}
-    _stage(connection, schema, "dia_forced_source_fragment", keys, bytes_of)
+    return Staged("dia_forced_source_fragment", keys, {"head": made.head, "tail": made.tail})
 
 
 def stage_objects(
@@ -78,9 +115,27 @@ def stage_objects(
     batch : Batch
         The objects.
     """
+    stage(connection, schema, object_fragments(schema, visit, batch))
+
+
+def object_fragments(schema: AlertSchema, visit: Visit, batch: Batch) -> Staged:
+    """Encode objects as a visit left them.
+
+    Parameters
+    ----------
+    schema : AlertSchema
+        Version of the fragments.
+    visit : (int, int, float)
+        The visit.
+    batch : Batch
+        The objects.
+
+    Returns
+    -------
+    Staged
+    """
     keys = {"dia_object_id": batch.columns["dia_object_id"], **_of(visit, batch.n)}
-    made = {"fragment": records(schema, "diaObject", batch)}
-    _stage(connection, schema, "dia_object_fragment", keys, made)
+    return Staged("dia_object_fragment", keys, {"fragment": records(schema, "diaObject", batch)})
 
 
 def stage_solar_system(
@@ -106,13 +161,8 @@ def stage_solar_system(
         return
     found = rows.ss_sources(connection, schema, dia_source_ids)
     keys = {"dia_source_id": found.columns["dia_source_id"], **_of(visit, found.n)}
-    _stage(
-        connection,
-        schema,
-        "ss_source_fragment",
-        keys,
-        {"fragment": records(schema, "ssSource", found)},
-    )
+    made = {"fragment": records(schema, "ssSource", found)}
+    stage(connection, schema, Staged("ss_source_fragment", keys, made))
     names = found.columns["designation"]
     ids = dict(zip(names.tolist(), found.columns["ss_object_id"].tolist(), strict=True))
     orbits = rows.orbits(connection, schema, sorted(filter(None, ids)))
@@ -120,7 +170,7 @@ def stage_solar_system(
         whose = np.array([ids[name] for name in orbits.columns["designation"]], np.int64)
         made = {"fragment": records(schema, "mpc_orbits", orbits)}
         keys = {"ss_object_id": whose, **_of(visit, orbits.n)}
-        _stage(connection, schema, "mpc_orbits_fragment", keys, made)
+        stage(connection, schema, Staged("mpc_orbits_fragment", keys, made))
 
 
 def _of(visit: Visit, n: int) -> dict[str, NDArray[Any]]:
@@ -131,29 +181,34 @@ def _of(visit: Visit, n: int) -> dict[str, NDArray[Any]]:
     }
 
 
-def _stage(
-    connection: psycopg.Connection[Any],
-    schema: AlertSchema,
-    table: str,
-    keys: Mapping[str, NDArray[Any]],
-    made: Mapping[str, Encoded],
-) -> None:
-    n = len(next(iter(made.values())))
+def stage(connection: psycopg.Connection[Any], schema: AlertSchema, staged: Staged) -> None:
+    """Stage fragments.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In a transaction with the stage open.
+    schema : AlertSchema
+        Version of the fragments.
+    staged : Staged
+        The fragments.
+    """
+    n = len(next(iter(staged.made.values())))
     if not n:
         return
     columns: dict[str, NDArray[Any]] = {
-        **keys,
+        **staged.keys,
         "registry_id": np.full(n, schema.registry_id, np.int16),
     }
-    for name, encoded in made.items():
+    for name, encoded in staged.made.items():
         # numpy would make a matrix of byte strings that have one length
         values = np.empty(n, object)
         values[:] = encoded.rows()
         columns[name] = values
     batch = Batch(n, columns, dict.fromkeys(columns))
-    shape = [c for c in catalogue.table(table).columns if c.name in columns]
+    shape = [c for c in catalogue.table(staged.table).columns if c.name in columns]
     statement = sql.SQL("copy pg_temp.{} ({}) from stdin (format binary)").format(
-        sql.Identifier(f"stage_{table}"),
+        sql.Identifier(f"stage_{staged.table}"),
         sql.SQL(", ").join(sql.Identifier(c.name) for c in shape),
     )
     with connection.cursor() as cursor, cursor.copy(statement) as copy:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.abc import PQGen
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus
+from psycopg.waiting import Wait
 
 from apdb.alerts.rules import Rules
 from apdb.errors import ApdbError
@@ -17,6 +22,9 @@ from apdb.input.copy_binary import HEADER, TRAILER
 BATCH_ROWS = 512
 BATCH_BYTES = 8 * 2**20
 """A batch ends at so many packets or bytes, whichever comes first."""
+
+_BUFFER_BYTES = 500_000
+_NAP = 2e-4  # s
 
 _LENGTH = struct.Struct(">i")
 _ID = struct.Struct(">q")
@@ -111,9 +119,37 @@ def assemble(
         _typed(rules.reliability_min, "double precision"),
         sql.Literal(rules.fakes),
     )
-    with connection.cursor() as cursor, cursor.copy(query) as copy:
-        yield from batches(copy)
+    # libpq reads at once what its buffer takes, and that grows with the longest answer only.
+    connection.execute("select repeat(' ', %s)", (_BUFFER_BYTES,))
+    with connection.cursor() as cursor, cursor.copy(query):
+        yield from batches(_messages(connection))
     connection.execute(_RESET)
+
+
+def _messages(connection: psycopg.Connection[Any]) -> Iterator[memoryview]:
+    """Yield the messages of a COPY that has begun, to its end.
+
+    The server sends 8 kB at a time.  Who waits for each costs both sides more than the packets do.
+    """
+    pgconn = connection.pgconn
+    while True:
+        length, data = pgconn.get_copy_data(1)
+        if length > 0:
+            yield data
+        elif length < 0:
+            break
+        else:
+            connection.wait(_readable())
+            time.sleep(_NAP)
+            pgconn.consume_input()
+    while result := pgconn.get_result():
+        if result.status != ExecStatus.COMMAND_OK:
+            raise error_from_result(result)
+
+
+def _readable() -> PQGen[None]:
+    while not (yield Wait.R):
+        pass
 
 
 def batches(messages: Any) -> Iterator[Packets]:

@@ -197,7 +197,25 @@ def make_block(body: bytes, sync: bytes) -> bytes:
     -------
     bytes
     """
-    return b"".join((_ONE, encode_long(len(body)), body, sync))
+    return b"".join(block_pieces(body, sync))
+
+
+def block_pieces(body: bytes | memoryview, sync: bytes) -> tuple[bytes, bytes | memoryview, bytes]:
+    """Return what the block of one compressed object consists of.
+
+    Parameters
+    ----------
+    body : bytes
+        The object, compressed.
+    sync : bytes
+        The file's marker.
+
+    Returns
+    -------
+    tuple of bytes
+        To be written one after the other.
+    """
+    return _ONE + encode_long(len(body)), body, sync
 
 
 def open_block(raw: bytes | memoryview, sync: bytes | None) -> memoryview:

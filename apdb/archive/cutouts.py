@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -55,19 +58,25 @@ class Cutouts:
             raise InvalidInput(problems=problems)
         self._given = dict(given)
         self._n = n
+        # Arrays may be read by several threads at once; what else a caller gives, who knows.
+        arrays = all(isinstance(each, Stamps) and each.uniform for each in given.values())
+        self._lock: Any = nullcontext() if arrays else threading.Lock()
 
     def __len__(self) -> int:
         return self._n
 
-    def encode(self, rows: NDArray[np.intp]) -> list[Any]:
+    def encode(self, rows: NDArray[np.intp], names: Sequence[bytes] | None = None) -> list[Any]:
         """Return the last three fields of packets, Avro.
 
-        Ask for some hundred at a time: each takes about 100 kB until it is written.
+        Ask for some at a time: each takes about 100 kB until it is written.  Threads may do so at
+        once.
 
         Parameters
         ----------
         rows : ndarray of int, shape (n,)
             Which sources, counted from 0 in the order of the input.
+        names : sequence of bytes, length n, optional
+            What to put before each, such as its id.
 
         Returns
         -------
@@ -75,15 +84,17 @@ class Cutouts:
             None for a source without any stamp.
         """
         rows = np.asarray(rows, np.intp)
+        before = [b""] * len(rows) if names is None else names
         ends: list[Any] = [None] * len(rows)
-        if all(isinstance(stamps, Stamps) for stamps in self._given.values()):
-            for layouts, places in self._groups(rows, tuple(self._given)).items():
-                self._encode(layouts, rows, places, ends)
-            return ends
-        parts = [self._field(kind, rows) for kind in KINDS]
+        with self._lock:
+            if all(isinstance(stamps, Stamps) for stamps in self._given.values()):
+                for layouts, places in self._groups(rows, tuple(self._given)).items():
+                    self._encode(layouts, rows, places, before, ends)
+                return ends
+            parts = [self._field(kind, rows) for kind in KINDS]
         for k, fields in enumerate(zip(*parts, strict=True)):
             if any(field is not _NULL for field in fields):
-                ends[k] = b"".join(fields)
+                ends[k] = b"".join((before[k], *fields))
         return ends
 
     def _field(self, kind: str, rows: NDArray[np.intp]) -> list[Any]:
@@ -94,7 +105,7 @@ class Cutouts:
         if isinstance(given, Stamps):
             whole: list[Any] = [None] * len(rows)
             for layouts, places in self._groups(rows, (kind,)).items():
-                self._encode(layouts, rows, places, whole)
+                self._encode(layouts, rows, places, [b""] * len(rows), whole)
             before, after = KINDS.index(kind), len(KINDS) - KINDS.index(kind) - 1
             return [end[before : len(end) - after] for end in whole]
         files = [given[row] for row in rows.tolist()]
@@ -145,19 +156,21 @@ class Cutouts:
         layouts: tuple[Layout | None, ...],
         rows: NDArray[np.intp],
         places: list[int],
+        before: Sequence[bytes],
         ends: list[Any],
     ) -> None:
         """Lay out the stamps of rows that have the same layouts."""
         lengths = [0 if layout is None else len(template(layout).data) for layout in layouts]
         sizes = [encode_long(length) if length else b"" for length in lengths]
-        width = sum(1 + len(size) + length for size, length in zip(sizes, lengths, strict=True))
         if not any(lengths):
             return
+        room = max(map(len, before), default=0)
+        width = room + len(KINDS) + sum(map(len, sizes)) + sum(lengths)
         step = max(1, _PIECE_BYTES // width)
         for start in range(0, len(places), step):
             some = places[start : start + step]
             out = np.empty((len(some), width), np.uint8)
-            at = 0
+            at = room
             for kind, layout, size, length in zip(KINDS, layouts, sizes, lengths, strict=True):
                 out[:, at] = _HERE if layout is not None else 0
                 at += 1
@@ -169,7 +182,46 @@ class Cutouts:
                 at += length
             view = out.reshape(-1).data
             for k, place in enumerate(some):
-                ends[place] = view[k * width : (k + 1) * width]
+                behind = k * width + room
+                first = behind - len(before[place])
+                view[first:behind] = before[place]
+                ends[place] = view[first : (k + 1) * width]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Stamps of some sources of a visit, laid out when they are asked for.
+
+    Attributes
+    ----------
+    cutouts : Cutouts
+        Stamps of all.
+    places : ndarray of int, shape (n,)
+        Which, counted from 0 in the order of the input.
+    """
+
+    cutouts: Cutouts
+    places: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def records(self, rows: slice, names: Sequence[bytes]) -> list[Any]:
+        """Return the last three fields of some packets, each behind a name.
+
+        Parameters
+        ----------
+        rows : slice
+            Which of them.
+        names : sequence of bytes
+            Ids, Avro.
+
+        Returns
+        -------
+        list of (bytes-like or None)
+            None for a source without any stamp.
+        """
+        return self.cutouts.encode(self.places[rows], names)
 
 
 def _same(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:

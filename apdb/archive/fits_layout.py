@@ -131,8 +131,9 @@ def fill(
     for (start, length), (_, kind, shape), array in zip(
         empty.planes, layout.planes, arrays, strict=True
     ):
-        big = np.ascontiguousarray(array, np.dtype(kind).newbyteorder(">"))
-        out[:, start : start + length] = big.reshape(len(out), int(np.prod(shape))).view(np.uint8)
+        n, pixels = len(out), int(np.prod(shape))
+        plane = out[:, start : start + length].view(np.dtype(kind).newbyteorder(">"))
+        plane[:] = array.reshape(n, pixels)
     for keys, cards in ((WCS_KEYS, wcs), (CORNER_KEYS, corner)):
         if cards is not None:
             for k, key in enumerate(keys):

@@ -104,6 +104,8 @@ class Maintained:
         Files that are not this database's to judge.
     sealed : list of Sealed
         Nights.
+    n_requests : int
+        Requests to the alert service that retention forgot.
     """
 
     dry_run: bool
@@ -113,6 +115,7 @@ class Maintained:
     spared: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
     sealed: list[Sealed] = field(default_factory=list)
+    n_requests: int = 0
 
 
 def maintain(
@@ -154,6 +157,9 @@ def maintain(
     with _alone(session):
         if "partitions" in steps and not dry_run:
             done.partitions += _partitions(session)
+        if "retention" in steps:
+            with session.connection() as connection:
+                done.n_requests = _value(connection, "select apdb.forget_requests(%s)", dry_run)
         place = archive_place(session)
         if place is None:
             return done

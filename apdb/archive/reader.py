@@ -6,6 +6,7 @@ in a file are read at once.  Memory is bounded by a window of rows, whatever the
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import zlib
@@ -61,6 +62,9 @@ class Location:
         How both are compressed.
     sha256 : bytes or None
         Of the uncompressed full packet; None to leave it unchecked.
+    packed : bool
+        True to be given what is asked for as it lies in the file, compressed; only where it has a
+        CRC-32 and is one block.
     """
 
     dia_source_id: int
@@ -68,6 +72,7 @@ class Location:
     stamps: Span | None
     codec: str
     sha256: bytes | None = None
+    packed: bool = False
 
 
 def read_packets(place: Place, rows: Iterable[Location], *, stamps: bool = True) -> Iterator[bytes]:
@@ -85,7 +90,7 @@ def read_packets(place: Place, rows: Iterable[Location], *, stamps: bool = True)
     Yields
     ------
     bytes
-        Packets, schemaless Avro.
+        Packets, schemaless Avro; those that are asked for packed, compressed.
 
     Raises
     ------
@@ -99,6 +104,9 @@ def read_packets(place: Place, rows: Iterable[Location], *, stamps: bool = True)
     for window in _windows(rows, packets=True, stamps=stamps):
         blocks = _fetch(place, window, packets=True, stamps=stamps)
         for row in window:
+            if row.packed:
+                yield bytes(_body(row, row.packet, blocks))
+                continue
             packet, _ = _object(row, row.packet, blocks)
             if stamps and row.stamps is not None:
                 if packet[-3:] != NO_STAMPS:
@@ -122,7 +130,8 @@ def read_stamps(place: Place, rows: Iterable[Location]) -> Iterator[bytes]:
     Yields
     ------
     bytes
-        The last three fields of each packet, Avro; see `apdb.archive.stamps.split_stamps`.
+        The last three fields of each packet, Avro; see `apdb.archive.stamps.split_stamps`.  Those
+        that are asked for packed: behind the id, compressed.
 
     Raises
     ------
@@ -136,7 +145,10 @@ def read_stamps(place: Place, rows: Iterable[Location]) -> Iterator[bytes]:
     for window in _windows(rows, packets=False, stamps=True):
         blocks = _fetch(place, window, packets=False, stamps=True)
         for row in window:
-            yield NO_STAMPS if row.stamps is None else _stamps(row, blocks)
+            if row.packed and row.stamps is not None:
+                yield bytes(_body(row, row.stamps, blocks))
+            else:
+                yield NO_STAMPS if row.stamps is None else _stamps(row, blocks)
 
 
 def read_metadata(place: Place, path: str) -> dict[str, str]:
@@ -228,13 +240,9 @@ def _stamps(row: Location, blocks: dict[Span, memoryview]) -> bytes:
 
 def _object(row: Location, span: Span, blocks: dict[Span, memoryview]) -> tuple[bytes, int]:
     """Return the object of a block, and where it goes on after its diaSourceId."""
-    raw = blocks[span]
+    body = _body(row, span, blocks)
     try:
-        if len(raw) != span.length:
-            raise ArchiveCorrupt("the file ends before the alert does")
-        if span.crc is not None and zlib.crc32(raw) != span.crc & 0xFFFFFFFF:
-            raise ArchiveCorrupt("its bytes are not those that were written (CRC-32)")
-        data = decompress(open_block(raw, sync_marker(span.file)), row.codec)
+        data = decompress(body, row.codec)
         name = encode_long(row.dia_source_id)
         if not data.startswith(name):
             raise ArchiveCorrupt("what is there belongs to another alert")
@@ -243,9 +251,25 @@ def _object(row: Location, span: Span, blocks: dict[Span, memoryview]) -> tuple[
     return data, len(name)
 
 
+def _body(row: Location, span: Span, blocks: dict[Span, memoryview]) -> memoryview:
+    """Return the compressed object of a block."""
+    raw = blocks[span]
+    try:
+        if len(raw) != span.length:
+            raise ArchiveCorrupt("the file ends before the alert does")
+        if span.crc is not None and zlib.crc32(raw) != span.crc & 0xFFFFFFFF:
+            raise ArchiveCorrupt("its bytes are not those that were written (CRC-32)")
+        return open_block(raw, _marker(span.file))
+    except ArchiveCorrupt as error:
+        raise _damaged(row, span, str(error)) from error
+
+
 def _check(row: Location, packet: bytes) -> None:
     if row.sha256 is not None and hashlib.sha256(packet).digest() != row.sha256:
         raise _damaged(row, row.packet, "its SHA-256 is not that of the index")
+
+
+_marker = functools.lru_cache(maxsize=64)(sync_marker)
 
 
 def _damaged(row: Location, span: Span, what: str) -> ArchiveCorrupt:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from apdb.archive.container import make_header, sync_marker
+from apdb.archive.encode import Blocks
 from apdb.archive.place import Place
 from apdb.archive.upload import Upload
 
@@ -66,23 +66,6 @@ class Ranges:
     size: NDArray[np.int64]
 
 
-@dataclass
-class Encoded:
-    """Some alerts as they go into the files.
-
-    Attributes
-    ----------
-    packets, stamps : list of (bytes, int)
-        Block and length before compression of each; an empty block and -1 for no stamps.
-    digests : list of bytes
-        SHA-256 of each full packet.
-    """
-
-    packets: list[tuple[bytes, int]] = field(default_factory=list)
-    stamps: list[tuple[bytes, int]] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
-
-
 class Sink:
     """A file of blocks, made when the first block comes.
 
@@ -108,7 +91,7 @@ class Sink:
         self._place = place
         self._header = make_header(path, schema, codec, meta)
         self._upload: Upload | None = None
-        self._at = 0
+        self._at = self._n = 0
         self._digest = hashlib.sha256()
         self._rows: list[tuple[int, int, int, int]] = []
         self._flusher = ThreadPoolExecutor(1, "archive-flush")
@@ -119,28 +102,27 @@ class Sink:
     @property
     def n(self) -> int:
         """Number of blocks."""
-        return sum(length >= 0 for _, length, _, _ in self._rows)
+        return self._n
 
-    def append(self, blocks: Sequence[tuple[bytes, int]]) -> None:
+    def append(self, blocks: Blocks) -> None:
         """Append blocks.
 
         Parameters
         ----------
-        blocks : sequence of (bytes, int)
-            Each with the length of its object; empty for an alert without.
+        blocks : Blocks
+            Those of some alerts.
         """
-        whole = [block for block, _ in blocks if block]
-        if whole:
+        if blocks.data:
             self._begin()
-        for block, size in blocks:
-            if block:
-                crc = zlib.crc32(block)
-                self._rows.append((self._at, len(block), crc - (crc >> 31 << 32), size))
-                self._at += len(block)
-            else:
+        for length, crc, size in blocks.rows:
+            if length < 0:
                 self._rows.append((-1, -1, 0, -1))
-        if whole:
-            self._put(whole)
+            else:
+                self._rows.append((self._at, length, crc, size))
+                self._at += length
+                self._n += 1
+        if blocks.data:
+            self._put(blocks.data)
 
     def publish(self) -> None:
         """Make the file appear; an empty one is a header alone."""
@@ -174,31 +156,28 @@ class Sink:
     def _begin(self) -> Upload:
         if self._upload is None:
             self._upload = self._place.upload(self.path)
-            self._put([self._header])
+            self._put(self._header)
             self._at = len(self._header)
         return self._upload
 
-    def _put(self, pieces: Sequence[bytes]) -> None:
+    def _put(self, data: bytes) -> None:
         assert self._upload is not None
-        self._upload.write(pieces)
-        for piece in pieces:
-            self._digest.update(piece)
-        self._unflushed += sum(map(len, pieces))
+        self._upload.write([data])
+        self._digest.update(data)
+        self._unflushed += len(data)
         # What the disk has taken meanwhile need not be waited for before the commit.
         if self._unflushed >= _FLUSH_BYTES and (self._flushing is None or self._flushing.done()):
             self._unflushed = 0
             self._flushing = self._flusher.submit(self._upload.flush)
 
 
-def batches(packets: Sequence[Any], stamps: Sequence[Any] | None) -> Iterator[slice]:
+def batches(packets: Sequence[Any]) -> Iterator[slice]:
     """Cut alerts into pieces that a thread takes at once.
 
     Parameters
     ----------
     packets : sequence of bytes-like
         Packets.
-    stamps : sequence of (bytes-like or None), optional
-        Stamps.
 
     Yields
     ------
@@ -207,8 +186,7 @@ def batches(packets: Sequence[Any], stamps: Sequence[Any] | None) -> Iterator[sl
     """
     start = size = 0
     for k, packet in enumerate(packets):
-        tail = None if stamps is None else stamps[k]
-        size += len(packet) + (0 if tail is None else len(tail))
+        size += len(packet)
         if k - start + 1 == _BATCH_ROWS or size >= _BATCH_BYTES:
             yield slice(start, k + 1)
             start, size = k + 1, 0

@@ -184,8 +184,7 @@ class Stamps:
         ]
         if found or not n:
             return found
-        wide = self.mask is not None and np.asarray(self.mask[0]).dtype.itemsize > 2
-        rows = range(n) if wide or not self.uniform else [0]
+        rows = [0] if self.uniform and _fits(self.mask) else range(n)
         return [problem for row in rows for problem in self._row_problems(kind, row)]
 
     def _by_source(self) -> Iterator[tuple[str, Any]]:
@@ -216,6 +215,13 @@ class Stamps:
                 text = "must be of numbers"
             if text is not None:
                 yield Problem(row, f"{kind}.{name}", f"{array.dtype} {array.shape}", text)
+
+
+def _fits(mask: NDArray[Any] | None) -> bool:
+    """Tell whether all of a mask surely is 32-bit integers."""
+    if mask is None or np.can_cast(mask.dtype, np.int32):
+        return True
+    return mask.dtype.kind in "iu" and bool(-(2**31) <= mask.min() <= mask.max() < 2**31)
 
 
 def _taken(array: Any, rows: NDArray[np.intp]) -> NDArray[Any]:

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from apdb.archive.direct import DirectFile
 from apdb.errors import ArchiveUnavailable
 
 PART = ".part"
 """Ending of a file that is being written."""
 
 _SPOOL_BYTES = 64 * 2**20
-_VECTOR = os.sysconf("SC_IOV_MAX")
 
 
 class Upload(Protocol):
@@ -65,8 +65,7 @@ class LocalUpload:
         self._target = target
         self._part = target.with_name(target.name + PART)
         self._changed = _make_folders(target.parent)
-        self._fd = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        self._open = True
+        self._file = DirectFile(self._part)
 
     def write(self, pieces: Sequence[bytes]) -> None:
         """Append bytes; see `Upload`.
@@ -76,36 +75,25 @@ class LocalUpload:
         pieces : sequence of bytes
             What to append.
         """
-        for start in range(0, len(pieces), _VECTOR):
-            some = pieces[start : start + _VECTOR]
-            written = os.writev(self._fd, some)
-            if written < sum(map(len, some)):  # interrupted, or more than 2 GiB
-                rest = memoryview(b"".join(some))[written:]
-                while rest:
-                    rest = rest[os.write(self._fd, rest) :]
+        for piece in pieces:
+            self._file.write(piece)
 
     def flush(self) -> None:
         """Have what was written so far reach the disk; see `Upload`."""
-        os.fdatasync(self._fd)
+        self._file.flush()
 
     def publish(self) -> None:
         """Make the file appear under its name; see `Upload`."""
-        os.fsync(self._fd)
-        self._close()
+        self._file.finish(sync=True)
         self._part.rename(self._target)
         for folder in (self._target.parent, *self._changed):
             _sync_folder(folder)
 
     def discard(self) -> None:
         """Remove what was written; see `Upload`."""
-        self._close()
+        self._file.close()
         with contextlib.suppress(FileNotFoundError):
             self._part.unlink()
-
-    def _close(self) -> None:
-        if self._open:
-            self._open = False
-            os.close(self._fd)
 
 
 class RemoteUpload:

@@ -7,7 +7,6 @@ that it begins with its diaSourceId and ends with three stamps that are null.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -18,11 +17,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from apdb.alerts.encoding import encode_long
-from apdb.archive.container import compressor, make_block
+from apdb.archive.container import compressor
+from apdb.archive.encode import Encoded, GivenStamps, StampRecords, encode_alerts
 from apdb.archive.names import file_stem
 from apdb.archive.place import Place
-from apdb.archive.sink import ArchiveFile, Encoded, Ranges, Sink, batches
+from apdb.archive.sink import ArchiveFile, Ranges, Sink, batches
 from apdb.errors import ArchiveUnavailable
 
 NO_STAMPS = b"\x00\x00\x00"
@@ -196,7 +195,7 @@ class VisitWriter:
         self,
         dia_source_ids: ArrayLike,
         packets: Sequence[Any],
-        stamps: Sequence[Any] | None = None,
+        stamps: Sequence[Any] | StampRecords | None = None,
     ) -> None:
         """Add alerts; returns before they are written, but waits where too much waits already.
 
@@ -206,8 +205,9 @@ class VisitWriter:
             The alerts.
         packets : sequence of bytes-like, length n
             Their packets with three null stamps.  The bytes must stay as they are until `publish`.
-        stamps : sequence of (bytes-like or None), length n, optional
-            The last three fields of each packet, see `apdb.archive.cutouts.Cutouts.encode`.
+        stamps : sequence of (bytes-like or None), or StampRecords, length n, optional
+            The last three fields of each packet, see `apdb.archive.cutouts.Cutouts.encode`; or
+            what makes them when a thread is ready to take them.
 
         Raises
         ------
@@ -221,16 +221,23 @@ class VisitWriter:
             raise ValueError("dia_source_ids, packets and stamps must have the same length")
         if not len(ids):
             return
-        if self._extended and stamps is not None and any(tail is not None for tail in stamps):
+        if isinstance(stamps, Sequence):
+            stamps = GivenStamps(stamps) if any(tail is not None for tail in stamps) else None
+        if self._extended and stamps is not None:
             raise ValueError("in the extended schema packets do not end with the stamps")
-        self._ids.append(ids.copy())
-        numbers = ids.tolist()
-        for rows in batches(packets, stamps):
+        ids = ids.copy()
+        self._ids.append(ids)
+        for rows in batches(packets):
             if self._failed.is_set():
                 self._wait()
             self._slots.acquire()
             encoded = self._encoders.submit(
-                self._encode, numbers[rows], packets[rows], None if stamps is None else stamps[rows]
+                encode_alerts,
+                ids[rows],
+                packets[rows],
+                None if stamps is None else (stamps, rows),
+                self._codec,
+                (self._packets.sync, self._stamps.sync),
             )
             self._written.append(self._scribe.submit(self._write, encoded))
 
@@ -288,31 +295,6 @@ class VisitWriter:
         self._shut()
         self._packets.remove()
         self._stamps.remove()
-
-    def _encode(
-        self, ids: list[int], packets: Sequence[Any], stamps: Sequence[Any] | None
-    ) -> Encoded:
-        compress, compress_stamps = compressor(self._codec), compressor(self._codec, fast=True)
-        encoded = Encoded()
-        for k, (number, packet) in enumerate(zip(ids, packets, strict=True)):
-            view = memoryview(packet)
-            name = encode_long(number)
-            if view[: len(name)] != name:
-                raise ValueError(f"the packet given for alert {number} is not its own")
-            encoded.packets.append((make_block(compress(view), self._packets.sync), len(view)))
-            tail = None if stamps is None else stamps[k]
-            if tail is None or tail == NO_STAMPS:
-                encoded.digests.append(hashlib.sha256(view).digest())
-                encoded.stamps.append((b"", -1))
-            else:
-                if view[-3:] != NO_STAMPS:
-                    raise ValueError(f"the packet given for alert {number} has stamps already")
-                digest = hashlib.sha256(view[:-3])
-                digest.update(tail)
-                encoded.digests.append(digest.digest())
-                body = compress_stamps(b"".join((name, tail)))
-                encoded.stamps.append((make_block(body, self._stamps.sync), len(tail)))
-        return encoded
 
     def _write(self, encoded: Future[Encoded]) -> None:
         try:

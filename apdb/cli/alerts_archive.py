@@ -74,11 +74,17 @@ def verify(
     fragments: Annotated[
         int, typer.Option(min=0, help="Also compare the fragments of so many visits with columns.")
     ] = 0,
+    every_visit: Annotated[
+        bool,
+        typer.Option(
+            "--every-visit", help="Also report visits without any alert that should have some."
+        ),
+    ] = False,
 ) -> None:
     """Check archive, index and database against each other. Exit code 21 if something is wrong."""
     chosen = as_night(night)
     with apdb.connect(settings(context).resolve_dsn()) as db, _bar("bytes") as told:
-        found = verify_archive(db, night=chosen, watch=told)
+        found = verify_archive(db, night=chosen, every_visit=every_visit, watch=told)
         wrong = check_fragments(db, fragments) if fragments else []
     if settings(context).json:
         print_json({**_plain(dataclasses.asdict(found)), "fragments": wrong})
@@ -153,10 +159,16 @@ def complete(
         tuple[int, int] | None,
         typer.Option(metavar="VISIT DETECTOR", help="Only this one. Default: all that need it."),
     ] = None,
+    every_visit: Annotated[
+        bool,
+        typer.Option(
+            "--every-visit", help="Also sources that a changed setting made eligible: reads all."
+        ),
+    ] = False,
 ) -> None:
     """Complete alerts that were written without stamps or histories, or not at all."""
     with apdb.connect(settings(context).resolve_dsn()) as db, _bar("files") as told:
-        found = complete_alerts(db, visit=visit, progress=told)
+        found = complete_alerts(db, visit=visit, every_visit=every_visit, progress=told)
     if settings(context).json:
         print_json([dataclasses.asdict(each) for each in found])
         return

@@ -34,7 +34,7 @@ def maintain_(
 
     Run it daily, from cron for instance. It is safe at any time, beside visits that are being
     stored, and may be broken off and repeated. What retention keeps, and when a night is sealed,
-    are settings: `apdb db settings` shows those called archive_….
+    are settings: `apdb db settings` shows those called archive_… and api_….
     """
     unknown = [name for name in step or () if name not in STEPS]
     if unknown:
@@ -63,6 +63,8 @@ def _print(found: Maintained) -> None:
     would = "would be " if found.dry_run else ""
     typer.echo(f"partitions  {len(found.partitions)} made")
     _print_files("retention", f"{would}removed", found.expired)
+    if found.n_requests:
+        typer.echo(f"audit       {found.n_requests:,} requests {would}forgotten")
     _print_files("orphans", f"{would}removed", found.orphans)
     if found.spared:
         typer.echo(f"spared      {len(found.spared)} files whose attempt lives, or that are young")

@@ -51,10 +51,30 @@ def read_copy(
     TypeError
         If a column has a type that cannot be read.
     """
+    return decode(read_messages(connection, query, params), columns)
+
+
+def read_messages(
+    connection: psycopg.Connection[Any], query: sql.Composable, params: Sequence[object] = ()
+) -> list[bytes]:
+    """Return the rows of a query as the server sends them, for `decode`.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In the transaction to read in.
+    query : Composable
+        A SELECT with placeholders.
+    params : sequence of object
+        Values of the placeholders.
+
+    Returns
+    -------
+    list of bytes
+    """
     statement = sql.SQL("copy ({}) to stdout (format binary)").format(query)
     with connection.cursor() as cursor, cursor.copy(statement, params) as copy:
-        rows = [bytes(row) for row in copy]
-    return decode(rows, columns)
+        return [bytes(row) for row in copy]
 
 
 def decode(messages: Sequence[bytes], columns: Sequence[Column]) -> Batch:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
+from apdb.archive.direct import DirectFile
 from apdb.errors import InvalidInput
 from apdb.query.call import whole
 from apdb.retrieval.content import Alert, render, wanted
@@ -200,14 +202,30 @@ def export(
     if path.exists() and not overwrite:
         raise InvalidInput(f"{path} exists: give another name, or --overwrite")
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    size = 0
+    file = DirectFile(partial)
     try:
-        with partial.open("wb") as file:
-            for chunk in chunks(stream.pieces(name, codec)):
-                size += file.write(chunk)
-                if progress is not None:
-                    progress(size)
+        size = _write(file, chunks(stream.pieces(name, codec)), progress)
+        file.finish(sync=False)
         partial.replace(path)
     finally:
+        file.close()
         partial.unlink(missing_ok=True)
+    return size
+
+
+def _write(
+    file: DirectFile, pieces: Iterable[bytes], progress: Callable[[int], None] | None
+) -> int:
+    """Write pieces, one while the next is made; return their bytes."""
+    size = 0
+    with ThreadPoolExecutor(1, "apdb-export") as pool:
+        written = pool.submit(int)
+        for piece in pieces:
+            size += written.result()
+            written = pool.submit(file.write, piece)
+            if progress is not None:
+                progress(size)
+        size += written.result()
+    if progress is not None:
+        progress(size)
     return size

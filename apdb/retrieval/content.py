@@ -57,12 +57,16 @@ class Wanted:
     one_schema : bool
         True if no packet may be in the extended schema beside others in the public one: one whose
         histories were left out for lack of time then comes without their ids.
+    codec : str or None
+        Codec in which an alert may come as it lies in the archive, compressed, where nothing is to
+        be changed; None if never.
     """
 
     content: str = "full"
     version: str | None = None
     namespace: str = "lsst"
     one_schema: bool = False
+    codec: str | None = None
 
     @property
     def schema(self) -> AlertSchema:
@@ -126,17 +130,20 @@ class Alert:
     row : AlertRow
         What the index says of it.
     body : bytes
-        Avro without a schema: the packet, or for stamps alone their three fields.
+        Avro without a schema: the packet, or for stamps alone their three fields; empty if packed.
     schema : AlertSchema
         That of the packet.
     body_is_stamps : bool
         True for stamps alone.
+    packed : bytes or None
+        What a container file holds, compressed, where `Wanted.codec` allows it.
     """
 
     row: AlertRow
     body: bytes
     schema: AlertSchema
     body_is_stamps: bool = False
+    packed: bytes | None = None
 
     @property
     def record(self) -> bytes:
@@ -232,20 +239,38 @@ def _is_kept(row: AlertRow, what: Wanted) -> bool:
 
 
 def _rendered(place: Place, chosen: list[AlertRow], what: Wanted, proof: bool) -> Iterator[Alert]:
-    places = [location(row, proof=proof) for row in chosen]
+    places = [location(row, proof=proof, packed=_may_be_packed(row, what)) for row in chosen]
     if what.content == "stamps":
         bodies = read_stamps(place, places)
     else:
         bodies = read_packets(place, places, stamps=what.stamps)
-    for row, body in zip(chosen, bodies, strict=True):
+    for row, where, body in zip(chosen, places, bodies, strict=True):
         schema = archived_schema(row, what.namespace)
-        if what.content == "stamps":
+        if where.packed:
+            yield Alert(row, b"", schema, what.content == "stamps", body)
+        elif what.content == "stamps":
             yield Alert(row, body, schema, body_is_stamps=True)
         else:
             yield Alert(row, *_changed(body, schema, what))
 
 
-def location(row: AlertRow, *, proof: bool = True) -> Location:
+def _may_be_packed(row: AlertRow, what: Wanted) -> bool:
+    """Tell whether all that is wanted is one block of the archive, and nothing else is in it."""
+    if row.codec != what.codec:
+        return False
+    if what.content == "stamps":
+        return row.has_stamps and row.stamps_crc is not None
+    extended = row.content in WITHOUT_HISTORIES
+    return (
+        row.packet_crc is not None
+        and what.histories
+        and what.version in (None, row.schema_version)
+        and not (extended and what.one_schema)
+        and not (what.stamps and row.has_stamps)
+    )
+
+
+def location(row: AlertRow, *, proof: bool = True, packed: bool = False) -> Location:
     """Return where an alert lies in the archive; stamps that retention removed are left out.
 
     Parameters
@@ -254,6 +279,8 @@ def location(row: AlertRow, *, proof: bool = True) -> Location:
         The alert.
     proof : bool, optional
         Name the SHA-256, to be compared, also where there is a CRC-32.
+    packed : bool, optional
+        Ask for it as it lies there.
 
     Returns
     -------
@@ -269,7 +296,7 @@ def location(row: AlertRow, *, proof: bool = True) -> Location:
         assert row.stamps_length is not None
         stamps = Span(row.stamps_file, row.stamps_offset, row.stamps_length, row.stamps_crc)
     packet = Span(row.packet_file, row.packet_offset, row.packet_length, row.packet_crc)
-    return Location(row.dia_source_id, packet, stamps, row.codec, sha256)
+    return Location(row.dia_source_id, packet, stamps, row.codec, sha256, packed)
 
 
 def _changed(packet: bytes, schema: AlertSchema, what: Wanted) -> tuple[bytes, AlertSchema]:

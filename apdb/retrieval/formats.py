@@ -43,10 +43,13 @@ class Format(ABC):
         For the header Content-Type.
     suffix : str
         What file names end in.
+    codec : str or None
+        Codec in which an alert may come compressed; None if it may not.
     """
 
     media_type: ClassVar[str]
     suffix: ClassVar[str]
+    codec: str | None = None
 
     def begin(self) -> bytes:
         """Return what comes before the first alert."""
@@ -69,7 +72,15 @@ class Format(ABC):
         return b""
 
 
-class ContainerFile(Format):
+class Standalone(Format):
+    """An answer in which the bytes of an alert depend on no other alert, and hold no cursor."""
+
+    @abstractmethod
+    def for_thread(self) -> Callable[[Alert], bytes]:
+        """Return what makes the bytes of an alert, for the use of one thread."""
+
+
+class ContainerFile(Standalone):
     """An Avro object container file, one alert a block.
 
     Parameters
@@ -87,13 +98,14 @@ class ContainerFile(Format):
 
     def __init__(self, schema: AlertSchema, what: Wanted, codec: str = "null") -> None:
         self._schema: Any = stamps_schema(schema) if what.content == "stamps" else schema.avro
-        self._codec = codec
-        self._compress = compressor(codec)
+        self.codec = codec
         self._sync = sync_marker("retrieval")
+        self._alone = self._maker()
 
     def begin(self) -> bytes:
         """Return the header."""
-        return make_header("retrieval", self._schema, self._codec, {})
+        assert self.codec is not None
+        return make_header("retrieval", self._schema, self.codec, {})
 
     def alert(self, found: Alert, cursor: MakeCursor) -> bytes:  # noqa: ARG002
         """Return a block.
@@ -105,10 +117,30 @@ class ContainerFile(Format):
         cursor : callable
             Makes the cursor that leads on after it.
         """
-        return make_block(self._compress(found.record), self._sync)
+        return self._alone(found)
+
+    def for_thread(self) -> Callable[[Alert], bytes]:
+        """Return what makes blocks; see `Standalone`."""
+        return self._maker()
+
+    def _maker(self) -> Callable[[Alert], bytes]:
+        assert self.codec is not None
+        compress, sync = compressor(self.codec), self._sync
+
+        def block(found: Alert) -> bytes:
+            return make_block(
+                compress(found.record) if found.packed is None else found.packed, sync
+            )
+
+        return block
 
 
-class Messages(Format):
+def _message(found: Alert) -> bytes:
+    message = frame(found.body, found.schema.registry_id)
+    return len(message).to_bytes(4, "big") + message
+
+
+class Messages(Standalone):
     """Confluent-framed packets, each after its length in four bytes, highest first."""
 
     media_type: ClassVar[str] = "application/vnd.apdb.confluent"
@@ -124,8 +156,11 @@ class Messages(Format):
         cursor : callable
             Makes the cursor that leads on after it.
         """
-        message = frame(found.body, found.schema.registry_id)
-        return len(message).to_bytes(4, "big") + message
+        return _message(found)
+
+    def for_thread(self) -> Callable[[Alert], bytes]:
+        """Return what makes messages; see `Standalone`."""
+        return _message
 
 
 class Multipart(Format):

@@ -11,10 +11,10 @@ from typing import Any
 import psycopg
 
 from apdb.archive.place import Place
-from apdb.retrieval.ahead import render_ahead
+from apdb.retrieval.ahead import pieces_ahead, render_ahead
 from apdb.retrieval.content import Alert, Wanted, archived_schema
 from apdb.retrieval.cursor import START, Position, read_cursor, write_cursor
-from apdb.retrieval.formats import SINGLE_SCHEMA, Format, make_format
+from apdb.retrieval.formats import SINGLE_SCHEMA, Format, Standalone, make_format
 from apdb.retrieval.query import AlertQuery
 from apdb.retrieval.select import (
     AlertRow,
@@ -213,7 +213,7 @@ class AlertStream:
         what = dataclasses.replace(self._what, version=self._what.version or archived)
         made = make_format(format_name, what.schema, what, codec)
         if format_name in SINGLE_SCHEMA:
-            what = dataclasses.replace(what, one_schema=True)
+            what = dataclasses.replace(what, one_schema=True, codec=made.codec)
         else:
             what = self._what
         yield made.begin()
@@ -229,9 +229,14 @@ class AlertStream:
         self, made: Format, rows: Iterator[list[AlertRow]], what: Wanted, index_only: bool
     ) -> Iterator[bytes]:
         place = self._archive.place
-        for found in self._listed(rows) if index_only else render_ahead(place, rows, what):
-            self._passed(found.row)
-            yield made.alert(found, self._cursor)
+        if isinstance(made, Standalone):
+            for data, last, n in pieces_ahead(place, rows, what, made.for_thread):
+                self._passed(last, n)
+                yield data
+        else:
+            for found in self._listed(rows) if index_only else render_ahead(place, rows, what):
+                self._passed(found.row)
+                yield made.alert(found, self._cursor)
         self._finished()
 
     def _listed(self, batches: Iterator[list[AlertRow]]) -> Iterator[Alert]:
@@ -243,9 +248,9 @@ class AlertStream:
         yield from render_ahead(self._archive.place, rows, self._what)
         self._finished()
 
-    def _passed(self, row: AlertRow) -> None:
+    def _passed(self, row: AlertRow, n: int = 1) -> None:
         self._position = row.position
-        self._n += 1
+        self._n += n
 
     def _finished(self) -> None:
         """Go on behind all that was read, also if the last alerts were not of the query."""

@@ -24,6 +24,10 @@ ANONYMOUS_SETS = 2_500
 ANONYMOUS_SECONDS = 35.0
 """Span of time of the limit for those without a token [s]."""
 
+UNKNOWN_RATE = 20.0
+"""Tokens never seen before that are looked up in the database, by all clients together [1/s]."""
+
+_UNKNOWN_BURST = 100.0
 _MOST_REMEMBERED = 10_000
 _BURST_SECONDS = 5.0
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="apdb"'}
@@ -57,6 +61,9 @@ class Access:
         self._metrics = metrics
         self._anonymous = anonymous
         self._known: dict[bytes, _Known] = {}
+        # Tokens of ours, whatever has become of them: to ask for them again is never refused.
+        self._ours: set[bytes] = set()
+        self._unknown = Bucket(UNKNOWN_RATE, _UNKNOWN_BURST)
         self._buckets: dict[int, Bucket] = {}
         self._window = Window(ANONYMOUS_SETS, ANONYMOUS_SECONDS)
         self._lock = threading.Lock()
@@ -145,11 +152,17 @@ class Access:
         now = time.monotonic()
         known = self._known.get(digest)
         if known is None or known.until < now:
+            wait = 0.0 if digest in self._ours else self._unknown.take()
+            if wait > 0.0:
+                text = "too many tokens that are not known are being tried: wait"
+                raise self._refused("unknown", 429, text, _retry(wait))
             with self._pool.reading() as connection:
                 known = _Known(find_grant(connection, digest), now + TOKEN_MEMORY)
             if len(self._known) >= _MOST_REMEMBERED:
                 self._known.clear()
             self._known[digest] = known
+            if known.grant is not None:
+                self._ours.add(digest)
         return known.grant
 
     def _bucket(self, grant: Grant) -> Bucket:

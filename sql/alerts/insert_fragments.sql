@@ -12,61 +12,57 @@ language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
 as $$
 declare
+    v_table record;
+    v_insert text;
     v_n bigint;
-    v_all bigint;
+    v_all bigint := 0;
 begin
-    insert into apdb_base.dia_source_fragment (
-        dia_object_id, midpoint_mjd_tai, dia_source_id, registry_id, head, tail
-    )
-    select s.dia_object_id, s.midpoint_mjd_tai, s.dia_source_id, s.registry_id, s.head, s.tail
-    from pg_temp.stage_dia_source_fragment as s
-    order by s.dia_object_id, s.midpoint_mjd_tai, s.dia_source_id
-    on conflict (dia_object_id, midpoint_mjd_tai, dia_source_id, registry_id) do update
-        set head = excluded.head, tail = excluded.tail;
-    get diagnostics v_all = row_count;
-
-    insert into apdb_base.dia_forced_source_fragment (
-        dia_object_id, midpoint_mjd_tai, dia_forced_source_id, registry_id, head, tail
-    )
-    select s.dia_object_id, s.midpoint_mjd_tai, s.dia_forced_source_id, s.registry_id, s.head, s.tail
-    from pg_temp.stage_dia_forced_source_fragment as s
-    order by s.dia_object_id, s.midpoint_mjd_tai, s.dia_forced_source_id
-    on conflict (dia_object_id, midpoint_mjd_tai, dia_forced_source_id, registry_id) do update
-        set head = excluded.head, tail = excluded.tail;
-    get diagnostics v_n = row_count;
-    v_all := v_all + v_n;
-
-    insert into apdb_base.dia_object_fragment (
-        visit, detector, dia_object_id, midpoint_mjd_tai, registry_id, fragment
-    )
-    select s.visit, s.detector, s.dia_object_id, s.midpoint_mjd_tai, s.registry_id, s.fragment
-    from pg_temp.stage_dia_object_fragment as s
-    order by s.visit, s.detector, s.dia_object_id
-    on conflict (visit, detector, dia_object_id, midpoint_mjd_tai, registry_id) do update
-        set fragment = excluded.fragment;
-    get diagnostics v_n = row_count;
-    v_all := v_all + v_n;
-
-    insert into apdb_base.ss_source_fragment (
-        visit, detector, dia_source_id, midpoint_mjd_tai, registry_id, fragment
-    )
-    select s.visit, s.detector, s.dia_source_id, s.midpoint_mjd_tai, s.registry_id, s.fragment
-    from pg_temp.stage_ss_source_fragment as s
-    order by s.visit, s.detector, s.dia_source_id
-    on conflict (visit, detector, dia_source_id, midpoint_mjd_tai, registry_id) do update
-        set fragment = excluded.fragment;
-    get diagnostics v_n = row_count;
-    v_all := v_all + v_n;
-
-    insert into apdb_base.mpc_orbits_fragment (
-        visit, detector, ss_object_id, midpoint_mjd_tai, registry_id, fragment
-    )
-    select s.visit, s.detector, s.ss_object_id, s.midpoint_mjd_tai, s.registry_id, s.fragment
-    from pg_temp.stage_mpc_orbits_fragment as s
-    order by s.visit, s.detector, s.ss_object_id
-    on conflict (visit, detector, ss_object_id, midpoint_mjd_tai, registry_id) do update
-        set fragment = excluded.fragment;
-    get diagnostics v_n = row_count;
-    return v_all + v_n;
+    for v_table in
+        select t.name, t.keys, t.bytes
+        from (
+            values
+            (
+                'dia_source_fragment', 'dia_object_id, midpoint_mjd_tai, dia_source_id, registry_id',
+                array['head', 'tail']
+            ),
+            (
+                'dia_forced_source_fragment', 'dia_object_id, midpoint_mjd_tai, dia_forced_source_id, registry_id',
+                array['head', 'tail']
+            ),
+            (
+                'dia_object_fragment', 'visit, detector, dia_object_id, midpoint_mjd_tai, registry_id',
+                array['fragment']
+            ),
+            (
+                'ss_source_fragment', 'visit, detector, dia_source_id, midpoint_mjd_tai, registry_id',
+                array['fragment']
+            ),
+            (
+                'mpc_orbits_fragment', 'visit, detector, ss_object_id, midpoint_mjd_tai, registry_id',
+                array['fragment']
+            )
+        ) as t (name, keys, bytes)
+    loop
+        -- In the order of the key: histories of neighbours lie in the same pages.
+        v_insert := format(
+            'insert into apdb_base.%1$I (%2$s, %3$s) select %2$s, %3$s from pg_temp.%4$I order by %2$s',
+            v_table.name, v_table.keys, array_to_string(v_table.bytes, ', '), 'stage_' || v_table.name
+        );
+        begin
+            -- Mostly none is there, and to insert without looking takes half the time.
+            execute v_insert;
+            get diagnostics v_n = row_count;
+        exception
+            when unique_violation then
+                execute v_insert || format(
+                    ' on conflict (%s) do update set %s',
+                    v_table.keys,
+                    (select string_agg(format('%1$I = excluded.%1$I', b.name), ', ') from unnest(v_table.bytes) as b (name))
+                );
+                get diagnostics v_n = row_count;
+        end;
+        v_all := v_all + v_n;
+    end loop;
+    return v_all;
 end
 $$;

@@ -139,5 +139,9 @@ as $$
     (
         'archive_seal_after_days', 'number', 0.0, 3650.0, false, null, 'd',
         'how long after its end apdb maintain seals a night'
+    ),
+    (
+        'api_audit_keep_days', 'number', 0.0, 1e6, false, null, 'd',
+        'requests to the alert service are forgotten after so long; 0: never'
     )
 $$;
