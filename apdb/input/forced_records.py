@@ -85,9 +85,11 @@ def forced_rows(data: object, visit: Visit | None = None) -> ForcedRows:
 
 
 def _with_followed() -> Table:
-    """Return the columns of forced photometry, with the number of the followed position."""
+    """Return the columns of forced photometry, with those of a followed position."""
     schema, followed = table("dia_forced_source"), table("forced_followed")
-    return replace(schema, columns=(*schema.columns, followed.column("followed_id")))
+    asked = table("followed_position").column("requested_by")
+    more = (followed.column("followed_id"), asked)
+    return replace(schema, columns=(*schema.columns, *more))
 
 
 def _read(data: object, problems: Problems, visit: Visit | None) -> Batch:

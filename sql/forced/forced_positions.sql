@@ -68,6 +68,6 @@ begin
         and p.removed_mjd_tai is null
         and p_mjd >= coalesce(p.from_mjd_tai, p_mjd)
         and p_mjd <= coalesce(p.until_mjd_tai, p_mjd)
-    order by dia_object_id, followed_id;
+    order by followed_id, dia_object_id;
 end
 $$;

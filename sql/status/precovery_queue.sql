@@ -29,7 +29,10 @@ as $$
             count(*)::integer as n,
             (count(*) filter (where r.next_try_mjd_tai <= t.now))::integer as n_due,
             (count(*) filter (where r.n_attempts > 0))::integer as n_retrying,
-            greatest(t.now - min(r.queued_mjd_tai), 0.0) * 86400.0 as age
+            case
+                when min(r.queued_mjd_tai) is not null
+                    then greatest(t.now - min(r.queued_mjd_tai), 0.0) * 86400.0
+            end as age
         from apdb_base.precovery_request as r
         where r.state = 'queued'
     ) as q
