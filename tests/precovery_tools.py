@@ -66,9 +66,9 @@ def log_and_maybe_die(positions: Table) -> dict[str, Any]:
     folder = Path(os.environ["APDB_TEST_LOG"])
     time.sleep(chance.uniform(0.0, 0.02))
     fate = chance.random()
-    if fate < 0.015:
+    if fate < 0.05:
         os.kill(os.getpid(), signal.SIGKILL)
-    if fate < 0.03:
+    if fate < 0.08:
         raise OSError("the image store does not answer")
     entry = [positions.meta["visit"].visit, np.asarray(positions["dia_object_id"]).tolist()]
     with (folder / f"{os.getpid()}.log").open("a") as stream:

@@ -24,7 +24,7 @@ WORKERS = 3
 COMMAND = (
     "import sys, apdb, precovery_tools as t\n"
     "with apdb.connect(sys.argv[1]) as db:\n"
-    "    db.run_precovery(t.log_and_maybe_die, batch=64, max_attempts=1000, backoff=0.0)\n"
+    "    db.run_precovery(t.log_and_maybe_die, batch=24, max_attempts=1000, backoff=0.0)\n"
 )
 
 

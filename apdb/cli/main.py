@@ -15,6 +15,7 @@ from apdb.cli import (
     demo,
     forced,
     maintain,
+    nway,
     precovery,
     query,
     serve,
@@ -45,6 +46,7 @@ app.command("object")(query.object_)
 app.command()(query.visits)
 app.command()(query.sources)
 app.command()(query.status)
+app.command("nway")(nway.nway_)
 app.command("maintain")(maintain.maintain_)
 
 
