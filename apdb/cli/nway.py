@@ -138,7 +138,7 @@ def _print(summary: dict[str, Any], plane: bool) -> None:
     )
     typer.echo(
         f"{summary['n_objects']:,} objects, {summary['n_objects_several']:,} of them with several "
-        f"sources, {summary['n_variable']:,} variable beyond a chance of 1e-6"
+        "sources"
     )
     if summary["position_rms_median"] is None:
         return
@@ -150,5 +150,6 @@ def _print(summary: dict[str, Any], plane: bool) -> None:
     if summary["flux_repeatability_median"] is not None:
         typer.echo(
             "median repeatability of the flux, brighter half of these: "
-            f"{100.0 * summary['flux_repeatability_median']:.2f}%"
+            f"{100.0 * summary['flux_repeatability_median']:.2f}%; "
+            f"{summary['n_variable']:,} vary beyond a chance of 1e-6"
         )

@@ -5,6 +5,7 @@ The rule, the tiles and the blocks are those of the matching in memory, and so i
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -113,7 +114,8 @@ def parts(connection: psycopg.Connection[Any]) -> Iterator[Part]:
         "from pg_temp.stage_nway_object where object_id > %s and object_id <= %s "
         "order by object_id, source_no"
     )
-    for before, last in zip([0, *ends[:-1]], ends, strict=True):
+    # Where nothing was matched, one part without rows.
+    for before, last in itertools.pairwise([0, *(ends or [0])]):
         read = fetch_table(connection, query, (before, last), _OBJECT)
         values = [np.ma.filled(np.ma.asarray(read[c.name]), np.nan) for c in _OBJECT[3:]]
         yield Part(

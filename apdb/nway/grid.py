@@ -85,7 +85,7 @@ class Grid:
         band = np.floor((lat + 90.0) / side).astype(np.int64)
         middle = np.radians((band + 0.5) * side - 90.0)
         i = np.floor(lon * np.maximum(np.cos(middle), 0.0) / side).astype(np.int64)
-        return (band << 30) | i
+        return np.asarray((band << 30) | i, np.int64)
 
     def tile(self, lon: Floats, lat: Floats) -> Ints:
         """Return the tile of each position.
@@ -109,7 +109,7 @@ class Grid:
         narrowest = np.cos(np.radians(np.minimum(edge, 90.0)))
         n = np.maximum(np.floor(360.0 * narrowest / side), 1.0)
         i = np.minimum(np.floor(lon / 360.0 * n), n - 1)
-        return (band.astype(np.int64) << 30) | i.astype(np.int64)
+        return np.asarray((band.astype(np.int64) << 30) | i.astype(np.int64), np.int64)
 
     def ghosts(self, lon: Floats, lat: Floats, home: Ints) -> tuple[Ints, Ints]:
         """Return the other tiles that positions lie near.

@@ -8,8 +8,10 @@ An object has at most one source of each catalogue, within the radius of its cen
 2. The centre moves to the mean of the sources that are nearest to it, one of each catalogue; so a
    few times.
 3. What is left over seeds further objects in the same way, until nothing is.
-4. With all centres known, every source goes once more to the nearest that has none of its
-   catalogue: of all pairs within the radius the closest is joined first.
+4. Where the circles of objects overlap of which none has more than twice the sources of another,
+   as those of two close stars, their sources are shared out once more with all centres known: of
+   all pairs within the radius the closest is joined first.  A stray source beside an object takes
+   no part.
 
 Nothing here depends on the order of catalogues or sources: equal distances are decided by the order
 of the input, which is one by name and position.
@@ -56,9 +58,7 @@ def group(points: Floats, cells: Ints, catalogues: Ints, reach: float) -> tuple[
     seeds = _Seeds()
     owner = np.full(len(points), -1)
     _fill(points, cells, catalogues, reach, owner, seeds, 0)
-    centres, named = _means(points, owner)
-    chosen = _assign(points, catalogues, centres, reach)
-    owner = np.where(chosen >= 0, named[chosen], -1)
+    _share(points, catalogues, reach, owner)
     _fill(points, cells, catalogues, reach, owner, seeds, SECOND_ROUND)
     cell, when = seeds.arrays()
     return cell[owner], when[owner]
@@ -101,13 +101,29 @@ def _fill(
         found, centres = _peaks(mine, cells[left], reach)
         for _ in range(MOVES):
             chosen = _assign(mine, of, centres, reach)
-            means, named = _means(mine, chosen)
+            means, named, _ = _means(mine, chosen)
             centres[named] = means
         chosen = _assign(mine, of, centres, reach)
         base = seeds.add(found, when)
         owner[left] = np.where(chosen >= 0, base + chosen, -1)
         left = left[chosen < 0]
         when += 1
+
+
+def _share(points: Floats, catalogues: Ints, reach: float, owner: NDArray[np.intp]) -> None:
+    """Share out the sources of close objects anew; those that find no centre have no owner then."""
+    centres, named, counts = _means(points, owner)
+    a, b = cKDTree(centres).query_pairs(2.0 * reach, output_type="ndarray").T
+    equal = np.maximum(counts[a], counts[b]) <= 2 * np.minimum(counts[a], counts[b])
+    weak = np.zeros(len(centres), bool)
+    weak[np.where(counts[a] < counts[b], a, b)[~equal]] = True
+    both = equal & ~weak[a] & ~weak[b] & (counts[a] > 1) & (counts[b] > 1)
+    close = np.unique(np.concatenate([a[both], b[both]]))
+    if not len(close):
+        return
+    theirs = np.flatnonzero(np.isin(owner, named[close]))
+    chosen = _assign(points[theirs], catalogues[theirs], centres[close], reach)
+    owner[theirs] = np.where(chosen >= 0, named[close][chosen], -1)
 
 
 def _peaks(points: Floats, cells: Ints, reach: float) -> tuple[Ints, Floats]:
@@ -158,14 +174,16 @@ def _first(keys: NDArray[np.intp], rank: NDArray[np.intp], n: int) -> NDArray[np
     return found
 
 
-def _means(points: Floats, owner: NDArray[np.intp]) -> tuple[Floats, NDArray[np.intp]]:
-    """Return the mean position of each owner that has sources, and which owners these are."""
+def _means(
+    points: Floats, owner: NDArray[np.intp]
+) -> tuple[Floats, NDArray[np.intp], NDArray[np.intp]]:
+    """Return the mean position of owners that have sources, which these are, and how many."""
     has = owner >= 0
     n = int(owner.max(initial=-1)) + 1
     counts = np.bincount(owner[has], minlength=n)
     named = np.flatnonzero(counts)
     sums = _sums(points[has], owner[has], n)
-    return sums[named] / counts[named, None], named
+    return sums[named] / counts[named, None], named, counts[named]
 
 
 def _sums(points: Floats, keys: NDArray[np.intp], n: int) -> Floats:

@@ -184,9 +184,9 @@ def _column(
 ) -> Floats:
     """Return a column as float64 with NaN for missing, angles in degrees; NaN if there is none."""
     column = _find(found, what, asked)
+    if n == 0 or (column is None and what in OPTIONAL and asked is None):
+        return np.full(n, np.nan)
     if column is None:
-        if (what in OPTIONAL and asked is None) or n == 0:
-            return np.full(n, np.nan)
         names = ", ".join(each.name for each in found[:20])
         text = f"{catalogue} has no column {asked or what}: name it; there are {names}"
         raise InvalidInput(text)

@@ -22,7 +22,7 @@ MAD_TO_SIGMA = 1.482602218505602
 """Of a normal distribution, sigma over median absolute deviation."""
 
 VARIABLE = 1e-6
-"""Chance below which a constant object would scatter so much; what counts as variable."""
+"""Chance below which a constant object would scatter so much; then it counts as variable."""
 
 
 @dataclass(frozen=True)
@@ -213,8 +213,8 @@ class Overall:
         n = np.asarray(objects["n_sources"])
         self._n += len(objects)
         self._several += int((n > 1).sum())
-        self._variable += int((np.asarray(objects["flux_chance"]) < VARIABLE).sum())
         well = (n >= self._n_catalogues / 2.0) & (n > 1)
+        self._variable += int((np.asarray(objects["flux_chance"])[well] < VARIABLE).sum())
         names = ("position_rms", "flux_repeatability", "flux_mean")
         self._kept.append(np.column_stack([np.asarray(objects[name])[well] for name in names]))
 
