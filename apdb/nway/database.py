@@ -66,11 +66,12 @@ def load(connection: psycopg.Connection[Any], sources: Sources, watch: Watch) ->
         Sources without position.
     """
     connection.execute("select apdb.open_nway_stage()")
-    n_dropped = 0
+    n_dropped = first = 0
     for k, each in enumerate(sources):
         watch("reading", k, len(sources))
         n_dropped += each.n_dropped
-        _copy(connection, "stage_nway", _SOURCE, _rows(k, each, sources.grid))
+        _copy(connection, "stage_nway", _SOURCE, _rows(k, first, each, sources.grid))
+        first += each.n
     return n_dropped
 
 
@@ -124,14 +125,17 @@ def parts(connection: psycopg.Connection[Any]) -> Iterator[Part]:
         )  # fmt: skip
 
 
-def _rows(number: int, catalogue: Catalogue, grid: Grid) -> dict[str, NDArray[Any]]:
-    """Return the rows of a catalogue: each source at home, and once in each tile that is near."""
+def _rows(number: int, first: int, catalogue: Catalogue, grid: Grid) -> dict[str, NDArray[Any]]:
+    """Return the rows of a catalogue: each source at home, and once in each tile that is near.
+
+    Sources are numbered through: PostgreSQL hashes a bigint by folding its halves on each other.
+    """
     n = catalogue.n
     home = grid.tile(catalogue.lon, catalogue.lat)
     ghost, near = grid.ghosts(catalogue.lon, catalogue.lat, home)
     which = np.concatenate([np.arange(n), ghost])
     return {
-        "source_no": (np.int64(number) << 32) + which,
+        "source_no": first + which,
         "tile": np.concatenate([home, near]),
         "is_home": np.arange(len(which)) < n,
         "catalogue": np.full(len(which), number),
