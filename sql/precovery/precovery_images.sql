@@ -8,8 +8,8 @@
 -- returns: object and its position now [deg], and the visit as the register has it
 -- errors: none
 -- locks: none
--- cost: one search of the footprints by Q3C and time an object, of all visits ever made there; 60 ms for 500
---   objects of 30 visits each
+-- cost: one search of the footprints by Q3C and time an object, of all visits ever made there; 0.4 s for 500
+--   objects and 85 images
 create or replace function apdb.precovery_images(p_dia_object_ids bigint[])
 returns table (
     dia_object_id bigint,

@@ -9,7 +9,7 @@
 -- returns: nothing
 -- errors: none
 -- locks: row locks on requests of objects brought back
--- cost: 8 ms for 2,000 new objects
+-- cost: 10 ms for 2,000 new objects
 create or replace function apdb.queue_precovery(p_now double precision, p_new_object bigint)
 returns void
 language plpgsql volatile security definer
