@@ -22,8 +22,9 @@ from apdb.errors import (
     TooManyObjects,
     VisitConflict,
 )
-from apdb.forced import ForcedReport
+from apdb.forced import FollowReport, ForcedReport
 from apdb.input.visit import Visit
+from apdb.precovery.run import PrecoveryQueue, PrecoverySummary
 from apdb.replacement import CorrectionReport
 from apdb.store import StoreReport
 
@@ -37,11 +38,14 @@ __all__ = [
     "ConnectionLost",
     "CorrectionError",
     "CorrectionReport",
+    "FollowReport",
     "ForcedReport",
     "IdConflict",
     "InvalidInput",
     "NotFound",
     "OutOfSpace",
+    "PrecoveryQueue",
+    "PrecoverySummary",
     "Problem",
     "SchemaMismatch",
     "ServerError",

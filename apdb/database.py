@@ -10,6 +10,7 @@ from apdb.ephemeris import Ephemerides
 from apdb.expectations import Expectations
 from apdb.forced import ForcedPhotometry
 from apdb.input.visit import Visit
+from apdb.precovery.run import Precovery
 from apdb.query.queries import Queries
 from apdb.query.status import Monitoring
 from apdb.retrieval.alerts import Alerts
@@ -53,7 +54,15 @@ def connect(
 
 
 class Apdb(
-    Alerts, Corrections, Ephemerides, Expectations, ForcedPhotometry, Monitoring, Queries, Settings
+    Alerts,
+    Corrections,
+    Ephemerides,
+    Expectations,
+    ForcedPhotometry,
+    Monitoring,
+    Precovery,
+    Queries,
+    Settings,
 ):
     """An alert production database; made by `connect`, safe to share between threads."""
 
@@ -82,9 +91,12 @@ class Apdb(
             dia_source_id, ra, dec [deg], psf_flux and psf_flux_err [nJy] are enough; snake_case or
             DPDD names.  raErr includes cos(dec).
         forced : callable or table, optional
-            Called with an astropy Table (dia_object_id, ra, dec [deg]; the visit in its meta) of
-            the positions that want forced photometry; returns a table with dia_object_id, psf_flux
-            and psf_flux_err.  Or such a table.  The callable runs inside the transaction.
+            Called with an astropy Table (dia_object_id, ra, dec [deg], followed_id, requested_by;
+            the visit in its meta) of the positions that want forced photometry; returns a table
+            with dia_object_id, followed_id, psf_flux and psf_flux_err.  Of a followed position (see
+            `follow`) dia_object_id is 0, of an object followed_id; where nothing is followed,
+            followed_id may be left out.  Or such a table.  The callable runs inside the
+            transaction.
         radius : float, optional
             Association radius [arcsec], above 0 and at most 60.  Default: that of the database.
         associate : {"nearest", "likelihood"}, optional

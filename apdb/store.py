@@ -8,29 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import psycopg
-from astropy.table import Table
 from numpy.typing import NDArray
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from apdb.alerts.produce import prepare
 from apdb.errors import ApdbError, ConnectionLost, IdConflict, InvalidInput, Problem
-from apdb.input.copy_binary import chunks
-from apdb.input.records import Batch, forced_batch
 from apdb.input.visit import Visit
-from apdb.schema import catalogue
 from apdb.schema.partitions import make_partitions
 from apdb.session import Session, client_name
+from apdb.stage import copy_in
+from apdb.store_forced import stage_forced, store_followed
 from apdb.store_job import Job, StoreReport, first_row
 
 Rule = Literal["nearest", "likelihood"]
-Forced = Callable[[Table], Any]
 MAX_RADIUS = 60.0
 
 
@@ -197,7 +192,7 @@ def _store(connection: psycopg.Connection[Any], job: Job) -> StoreReport:
             {**staged, "timings": job.timings, "ephemerides_missing": missing}, "dry_run"
         )
     if job.forced is not None:
-        _stage_forced(connection, job)
+        stage_forced(connection, job)
     return _commit(connection, job)
 
 
@@ -214,75 +209,6 @@ def _stage_sources(connection: psycopg.Connection[Any], job: Job) -> None:
         constant["exposure_time"] = np.full(n, visit.exposure_time, np.float32)
     copy_in(connection, "stage_source", "dia_source", job.batch, constant)
     job.tick("copy")
-
-
-def copy_in(
-    connection: psycopg.Connection[Any],
-    stage: str,
-    table: str,
-    batch: Batch,
-    constant: Mapping[str, NDArray[Any]],
-) -> None:
-    """Copy a batch into a stage table.
-
-    Parameters
-    ----------
-    connection : psycopg.Connection
-        In the transaction that uses the stage.
-    stage : str
-        Name of the stage table.
-    table : str
-        Name of the table of the catalogue that it is shaped like.
-    batch : Batch
-        The rows.
-    constant : mapping of str to ndarray, shape (n,)
-        Columns to add to the batch.
-    """
-    whole = replace(
-        batch,
-        columns={**batch.columns, **constant},
-        nulls={**batch.nulls, **dict.fromkeys(constant)},
-    )
-    columns = [c for c in catalogue.table(table).columns if c.name in whole.columns]
-    names = sql.SQL(", ").join(sql.Identifier(c.name) for c in columns)
-    statement = sql.SQL("copy pg_temp.{} ({}) from stdin (format binary)").format(
-        sql.Identifier(stage), names
-    )
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for chunk in chunks(whole, columns):
-            copy.write(chunk)
-
-
-def _stage_forced(connection: psycopg.Connection[Any], job: Job) -> None:
-    visit = job.visit
-    rows = job.forced
-    if callable(rows):
-        rows = rows(_forced_positions(connection, visit))
-    batch = forced_batch(rows, visit)
-    n = batch.n
-    constant: dict[str, NDArray[Any]] = {
-        "visit": np.full(n, visit.visit, np.int64),
-        "detector": np.full(n, visit.detector, np.int16),
-        "band": np.full(n, job.band, object),
-        "midpoint_mjd_tai": np.full(n, visit.midpoint_mjd_tai, np.float64),
-    }
-    copy_in(connection, "stage_forced", "dia_forced_source", batch, constant)
-    job.tick("measure_forced")
-
-
-def _forced_positions(connection: psycopg.Connection[Any], visit: Visit) -> Table:
-    with connection.cursor(binary=True) as cursor:
-        rows = cursor.execute(
-            "select * from apdb.forced_positions(%s, %s, %s, %s)",
-            (visit.midpoint_mjd_tai, visit.ra, visit.dec, visit.radius),
-        ).fetchall()
-    found = np.array(
-        [tuple(r) for r in rows], [("dia_object_id", "i8"), ("ra", "f8"), ("dec", "f8")]
-    )
-    inside = visit.contains(found["ra"], found["dec"])
-    positions = Table(found[inside], units={"ra": "deg", "dec": "deg"})
-    positions.meta["visit"] = visit
-    return positions
 
 
 def _commit(connection: psycopg.Connection[Any], job: Job) -> StoreReport:
@@ -309,6 +235,8 @@ def _commit(connection: psycopg.Connection[Any], job: Job) -> StoreReport:
             Jsonb(job.timings),
         ),
     )
+    if job.followed is not None:
+        store_followed(connection, job.followed)
     if job.alerts is not None:
         night = visit.night(job.site_longitude)
         row["timings"] |= job.alerts.produce(connection, row, night, job.reason)
@@ -357,4 +285,4 @@ def _with_rows(error: IdConflict, job: Job) -> IdConflict:
     )
 
 
-__all__ = ["Forced", "Rule", "StoreReport", "check_options", "copy_in", "run", "store_visit"]
+__all__ = ["Rule", "StoreReport", "check_options", "copy_in", "run", "store_visit"]

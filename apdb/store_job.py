@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 
 from apdb.archive.cutouts import Cutouts
 from apdb.errors import VisitConflict
+from apdb.input.batch import Batch
 from apdb.input.digest import content_digest
 from apdb.input.records import dia_source_batch
 from apdb.input.visit import Visit
@@ -131,6 +132,7 @@ class Job:
         self.digest = content_digest(visit, self.batch)
         self.reason: str | None = None
         self.alerts: VisitAlerts | None = None
+        self.followed: Batch | None = None
         self.committing = False
         self.attempt_id: int | None = None
         self.band = ""

@@ -16,7 +16,8 @@ from astropy.io import fits
 from astropy.table import QTable, Table
 from batch_tools import IDS, VISIT, problems, rich, same, sources
 
-from apdb.input.records import dia_source_batch, forced_batch
+from apdb.input.forced_records import forced_rows
+from apdb.input.records import dia_source_batch
 
 
 class StreamOnly:
@@ -123,7 +124,7 @@ def test_no_rows_are_valid(nothing: Any) -> None:
     assert batch.n == 0
     assert batch.columns["dia_source_id"].shape == (0,)
     assert batch.columns["dia_source_id"].dtype == np.int64
-    assert forced_batch(nothing if nothing is None else {}).n == 0
+    assert forced_rows(nothing if nothing is None else {}).objects.n == 0
 
 
 @pytest.mark.parametrize("data", [[1, 2], "sources.fits", 7, np.zeros(3), [{"ra": 1.0}]])

@@ -14,7 +14,8 @@ import pytest
 from batch_tools import SOURCE, VISIT, problem, problems, rich, same, sources
 
 from apdb.errors import InvalidInput
-from apdb.input.records import dia_source_batch, forced_batch, normalise
+from apdb.input.forced_records import forced_rows
+from apdb.input.records import dia_source_batch, normalise
 from apdb.schema.catalogue import table
 
 
@@ -156,28 +157,28 @@ LATER: dict[str, Any] = {
 
 
 def test_forced_rows_of_the_visit() -> None:
-    batch = forced_batch(forced(band=["g"] * 3, visit=[VISIT.visit] * 3), VISIT)
+    batch = forced_rows(forced(band=["g"] * 3, visit=[VISIT.visit] * 3), VISIT).objects
     assert list(batch.columns) == ["dia_object_id", "psf_flux", "psf_flux_err"]
     with pytest.raises(InvalidInput, match="row 0, column band = 'r': disagrees"):
-        forced_batch(forced(band=["r", "g", "g"]), VISIT)
+        forced_rows(forced(band=["r", "g", "g"]), VISIT)
     with pytest.raises(InvalidInput, match=r"row 2, .*same dia_object_id as row 0"):
-        forced_batch(forced(dia_object_id=[5, 6, 5]), VISIT)
+        forced_rows(forced(dia_object_id=[5, 6, 5]), VISIT)
     with pytest.raises(InvalidInput, match="row 1, column dia_object_id: has no value"):
-        forced_batch(forced(dia_object_id=[5, 0, 6]), VISIT)
+        forced_rows(forced(dia_object_id=[5, 0, 6]), VISIT)
 
 
 def test_later_forced_rows() -> None:
-    batch = forced_batch(forced(**LATER))
+    batch = forced_rows(forced(**LATER)).objects
     assert batch.columns["midpoint_mjd_tai"].tolist() == LATER["midpoint_mjd_tai"]
-    assert forced_batch(forced(**LATER) | {"dia_object_id": [5, 6, 5]}).n == 3
+    assert forced_rows(forced(**LATER) | {"dia_object_id": [5, 6, 5]}).objects.n == 3
     with pytest.raises(InvalidInput, match="column visit: is missing"):
-        forced_batch(forced())
+        forced_rows(forced())
     with pytest.raises(InvalidInput, match="row 1, column band: has no value"):
-        forced_batch(forced(**(LATER | {"band": ["g", "", "r"]})))
+        forced_rows(forced(**(LATER | {"band": ["g", "", "r"]})))
     with pytest.raises(InvalidInput, match=r"subtract 2400000\.5"):
-        forced_batch(forced(**(LATER | {"midpoint_mjd_tai": [61109.1, 2461109.6, 61110.2]})))
+        forced_rows(forced(**(LATER | {"midpoint_mjd_tai": [61109.1, 2461109.6, 61110.2]})))
     with pytest.raises(InvalidInput, match=r"row 1, .*same dia_object_id and visit and detector"):
-        forced_batch(forced(**LATER) | {"dia_object_id": [5, 5, 5]})
+        forced_rows(forced(**LATER) | {"dia_object_id": [5, 5, 5]})
 
 
 def test_normalise_for_any_table() -> None:

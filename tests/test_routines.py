@@ -18,6 +18,8 @@ STAGES = (
     "select apdb.open_alert_stage()",
     "select apdb.open_ephemeris_stage()",
     "select apdb.open_changes()",
+    "select apdb.open_nway_stage()",
+    "create temporary table stage_nway_object (object_id bigint)",
 )
 CALLS = re.compile(r"apdb\.(\w+)\(")
 

@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from apdb.cli import alerts, correct, db, demo, maintain, query, serve, server, store
+from apdb.cli import (
+    alerts,
+    correct,
+    db,
+    demo,
+    forced,
+    maintain,
+    nway,
+    precovery,
+    query,
+    serve,
+    server,
+    store,
+)
 from apdb.cli.context import Settings
 from apdb.errors import ApdbError, InvalidInput
 
@@ -24,6 +37,8 @@ app.add_typer(serve.tokens, name="tokens")
 app.command()(serve.serve)
 app.add_typer(correct.app, name="correct")
 app.add_typer(db.app, name="db")
+app.add_typer(forced.app, name="forced")
+app.add_typer(precovery.app, name="precovery")
 app.command()(store.store)
 app.command()(demo.demo)
 app.command()(query.objects)
@@ -31,6 +46,7 @@ app.command("object")(query.object_)
 app.command()(query.visits)
 app.command()(query.sources)
 app.command()(query.status)
+app.command("nway")(nway.nway_)
 app.command("maintain")(maintain.maintain_)
 
 

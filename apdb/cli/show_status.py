@@ -59,6 +59,10 @@ def _lines(status: Status) -> dict[str, str]:
     if now.oldest_transaction_age is not None:
         age = _duration(now.oldest_transaction_age)
         lines["oldest"] = f"transaction of session {now.oldest_transaction_pid}, open for {age}"
+    queue = status.precovery
+    if queue.n_queued or queue.n_dead:
+        age = "" if queue.oldest_age is None else f", the oldest for {_duration(queue.oldest_age)}"
+        lines["precovery"] = f"{queue.n_queued:,} object(s) wait{age}; {queue.n_dead:,} given up"
     return lines
 
 

@@ -4,60 +4,32 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from apdb.input.batch import (
+    OF_THE_VISIT,
+    Batch,
+    Mask,
+    check_ids,
+    check_visit,
+    check_withdrawn,
+)
 from apdb.input.containers import RawColumn, read_columns
 from apdb.input.conversion import convert, default_value
 from apdb.input.problems import Problems
 from apdb.input.visit import FOOTPRINT_MARGIN, MJD_MAX, MJD_MIN, Visit, mjd_problem, ra_problem
 from apdb.schema.catalogue import Column, Table, table
 
-Mask = NDArray[np.bool_]
-
 #: What the database decides itself: real packets carry these, so they are accepted and dropped.
 DECIDED_BY_STORE = ("dia_object_id", "ss_object_id", "ss_object_reassoc_time_mjd_tai")
 
-#: What a visit says once for all its sources; given by row it must agree with the visit.
-OF_THE_VISIT = ("visit", "detector", "band", "midpoint_mjd_tai", "exposure_time")
-
-#: How far times of one visit may differ [d]: 1 ms, more than rounding, less than any exposure.
-TIME_TOLERANCE = 1e-8
-
 SOURCE_REQUIRED = ("dia_source_id", "ra", "dec", "psf_flux", "psf_flux_err")
-FORCED_REQUIRED = ("dia_object_id", "psf_flux", "psf_flux_err")
-LATER_FORCED_REQUIRED = (*FORCED_REQUIRED, "visit", "detector", "midpoint_mjd_tai", "band")
-
 
 _NOT_NEGATIVE = frozenset({"bbox_size", "visit", "detector"})
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Rows on their way into one table, by column.
-
-    Parameters
-    ----------
-    n : int
-        Number of rows.
-    columns : dict of str to ndarray, shape (n,)
-        Values by snake_case name, in the dtype of the database, contiguous and in native byte
-        order; text as object arrays of str.  Columns that are NULL or the default in every row are
-        left out, unless required: absent and all-default are the same.  Not to be written to, for
-        it may be the caller's memory.
-    nulls : dict of str to (ndarray of bool, shape (n,), or None)
-        True where NULL; None if no value of the column is.  Same keys as `columns`.
-    names : dict of str to str
-        Name of each column as the caller wrote it, for messages.
-    """
-
-    n: int
-    columns: dict[str, NDArray[Any]]
-    nulls: dict[str, Mask | None]
-    names: dict[str, str] = field(default_factory=dict, compare=False)
 
 
 def normalise(
@@ -95,9 +67,9 @@ def normalise(
         With every problem of every row and column.
     """
     problems = Problems()
-    batch = _normalise(data, table, problems, required, refused, dropped)
+    batch = normalised(data, table, problems, required, refused, dropped)
     problems.raise_if_any()
-    return _canonical(batch, table, required)
+    return canonical(batch, table, required)
 
 
 def dia_source_batch(data: object, visit: Visit, *, margin_deg: float = FOOTPRINT_MARGIN) -> Batch:
@@ -128,58 +100,19 @@ def dia_source_batch(data: object, visit: Visit, *, margin_deg: float = FOOTPRIN
     """
     problems, schema = Problems(), table("dia_source")
     dropped = (*DECIDED_BY_STORE, "time_processed_mjd_tai")
-    batch = _normalise(
+    batch = normalised(
         data, schema, problems, SOURCE_REQUIRED, ("store_seq",), dropped, OF_THE_VISIT
     )
-    _check_withdrawn(batch, problems)
-    _check_visit(batch, visit, problems)
-    _check_ids(batch, "dia_source_id", problems)
+    check_withdrawn(batch, problems)
+    check_visit(batch, visit, problems)
+    check_ids(batch, "dia_source_id", problems)
     _check_footprint(batch, visit, margin_deg, problems)
     problems.raise_if_any()
     _flush_denormals(batch)
-    return _canonical(batch, schema, SOURCE_REQUIRED)
+    return canonical(batch, schema, SOURCE_REQUIRED)
 
 
-def forced_batch(data: object, visit: Visit | None = None) -> Batch:
-    """Return forced photometry as a batch.
-
-    Parameters
-    ----------
-    data : object
-        Table of any kind that `normalise` accepts.
-    visit : Visit, optional
-        The visit being stored, which then says visit, detector, band and midpoint; without it,
-        every row must.
-
-    Returns
-    -------
-    Batch
-        The forced sources in the order of the input.
-
-    Raises
-    ------
-    InvalidInput
-        With every problem of every row and column.
-    """
-    problems, schema = Problems(), table("dia_forced_source")
-    required = LATER_FORCED_REQUIRED if visit is None else FORCED_REQUIRED
-    dropped = ("time_processed_mjd_tai",)
-    filled = () if visit is None else OF_THE_VISIT
-    batch = _normalise(data, schema, problems, required, ("store_seq",), dropped, filled)
-    _check_withdrawn(batch, problems)
-    key = ["dia_object_id", "visit", "detector"]
-    if visit is not None:
-        _check_visit(batch, visit, problems)
-        key = key[:1]
-    else:
-        _check_present(batch, "band", problems)
-    _check_ids(batch, "dia_forced_source_id", problems)
-    _check_unique(batch, key, problems)
-    problems.raise_if_any()
-    return _canonical(batch, schema, required)
-
-
-def _normalise(
+def normalised(
     data: object,
     table: Table,
     problems: Problems,
@@ -188,7 +121,26 @@ def _normalise(
     dropped: Collection[str],
     filled: Collection[str] = (),
 ) -> Batch:
-    """Convert all columns; `filled` ones may have no value, for something else gives it."""
+    """Convert all columns.
+
+    Parameters
+    ----------
+    data : object
+        Table of any kind that `normalise` accepts.
+    table : Table
+        Table that the rows are for.
+    problems : Problems
+        Told what is wrong.
+    required, refused, dropped : collections of str
+        As for `normalise`.
+    filled : collection of str
+        Columns that may have no value, for something else gives it.
+
+    Returns
+    -------
+    Batch
+        The rows in the order of the input.
+    """
     n, raw_columns = read_columns(data, problems)
     batch = Batch(n, {}, {}, {})
     for column, raw in _resolve(raw_columns, table, problems, refused):
@@ -238,8 +190,23 @@ def _similar(name: str, known: Collection[str]) -> str:
     return f": did you mean {' or '.join(lower[each] for each in close)}?"
 
 
-def _canonical(batch: Batch, table: Table, required: Collection[str]) -> Batch:
-    """Leave out columns that say nothing, so that equal contents make equal batches."""
+def canonical(batch: Batch, table: Table, required: Collection[str]) -> Batch:
+    """Leave out columns that say nothing, so that equal contents make equal batches.
+
+    Parameters
+    ----------
+    batch : Batch
+        The rows; its columns are changed.
+    table : Table
+        Table that they are for.
+    required : collection of str
+        Columns that stay, and are there even without rows.
+
+    Returns
+    -------
+    Batch
+        The same one.
+    """
     for name in list(batch.columns):
         if name not in required and _says_nothing(batch, table.column(name)):
             del batch.columns[name], batch.nulls[name]
@@ -295,77 +262,6 @@ def _check_range(
     problems.add_rows(bad, raw.name, raw.values, message)
 
 
-def _check_withdrawn(batch: Batch, problems: Problems) -> None:
-    name = "time_withdrawn_mjd_tai"
-    if name not in batch.columns:
-        return
-    values, nulls = batch.columns.pop(name), batch.nulls.pop(name)
-    given = np.ones(batch.n, bool) if nulls is None else ~nulls
-    text = "is set: store the row without it, then call `withdraw`"
-    problems.add_rows(given, batch.names[name], values, text)
-
-
-def _check_present(batch: Batch, name: str, problems: Problems) -> None:
-    nulls = batch.nulls.get(name)
-    if nulls is not None:
-        problems.add_rows(nulls, batch.names[name], None, "has no value, but later rows need one")
-
-
-def _check_ids(batch: Batch, name: str, problems: Problems) -> None:
-    """Note identifiers that are not positive, and those that occur twice."""
-    if name not in batch.columns:
-        return
-    values = batch.columns[name]
-    problems.add_rows(values <= 0, batch.names[name], values, "must be positive")
-    _check_unique(batch, [name], problems)
-
-
-def _check_unique(batch: Batch, key: Sequence[str], problems: Problems) -> None:
-    """Note rows whose key an earlier row has."""
-    if batch.n < 2 or any(name not in batch.columns for name in key):
-        return
-    columns = [batch.columns[name] for name in key]
-    order = np.lexsort(columns[::-1])
-    same = np.ones(batch.n - 1, bool)
-    for values in columns:
-        ordered = values[order]
-        same &= ordered[1:] == ordered[:-1]
-    if not same.any():
-        return
-    # lexsort is stable: the first row of each run of equal keys is the first in the input.
-    run = np.cumsum(np.concatenate([[True], ~same]))
-    starts = np.flatnonzero(np.concatenate([[True], ~same]))
-    first = np.empty(batch.n, np.intp)
-    first[order] = order[starts[run - 1]]
-    repeated = first != np.arange(batch.n)
-    what = " and ".join(key)
-    problems.add_rows(
-        repeated,
-        batch.names[key[0]],
-        columns[0],
-        lambda row: f"same {what} as row {first[row]}: give each once",
-    )
-
-
-def _check_visit(batch: Batch, visit: Visit, problems: Problems) -> None:
-    """Note rows that say other things of the visit than the visit does; drop these columns."""
-    for name in OF_THE_VISIT:
-        if name not in batch.columns:
-            continue
-        values, nulls = batch.columns.pop(name), batch.nulls.pop(name)
-        wanted = getattr(visit, name)
-        if name == "midpoint_mjd_tai":
-            differs = np.abs(values - wanted) > TIME_TOLERANCE
-        elif name == "exposure_time" and wanted is not None:
-            differs = ~np.isclose(values, wanted, rtol=1e-6, atol=0)
-        else:
-            differs = np.asarray(values != wanted, bool)
-        if nulls is not None:
-            differs = differs & ~nulls
-        text = f"disagrees with the visit, which has {wanted!r}: correct the one or the other"
-        problems.add_rows(differs, batch.names[name], values, text)
-
-
 def _flush_denormals(batch: Batch) -> None:
     """Make zero of positions that are nothing else, for the server's trigonometry underflows."""
     for name in ("ra", "dec"):
@@ -394,3 +290,6 @@ def _check_footprint(batch: Batch, visit: Visit, margin_deg: float, problems: Pr
             f"(margin {margin_deg:g} deg): check the position or the footprint"
         ),
     )
+
+
+__all__ = ["Batch", "canonical", "dia_source_batch", "normalise", "normalised"]

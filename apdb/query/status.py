@@ -13,6 +13,7 @@ from typing import Any, LiteralString, TypeVar
 import psycopg
 from psycopg.rows import class_row
 
+from apdb.precovery.run import REQUIRED_AGE, PrecoveryQueue
 from apdb.session import Session
 
 GRACE = 600.0
@@ -171,6 +172,8 @@ class Status:
         Every table and partition.
     disk : Disk or None
         None when the server is elsewhere, or this role may not know where its data are.
+    precovery : PrecoveryQueue
+        The queue of new objects that are to be measured on earlier images.
     """
 
     now: Now
@@ -180,11 +183,17 @@ class Status:
     waits: list[Wait]
     sizes: list[TableSize]
     disk: Disk | None
+    precovery: PrecoveryQueue
 
     @property
     def findings(self) -> list[Finding]:
         """What needs the operator, errors first; empty when all is well."""
-        found = [*_of_visits(self), *_of_sessions(self), *_of_server(self)]
+        found = [
+            *_of_visits(self),
+            *_of_sessions(self),
+            *_of_server(self),
+            *_of_precovery(self.precovery),
+        ]
         return sorted(found, key=lambda finding: finding.severity is not Severity.ERROR)
 
     def as_dict(self) -> dict[str, Any]:
@@ -223,6 +232,9 @@ class Monitoring(Session):
                 waits=_rows(connection, Wait, "select * from apdb.waiting_sessions()"),
                 sizes=_rows(connection, TableSize, "select * from apdb.table_sizes()"),
                 disk=_disk(connection, now.bytes_per_day),
+                precovery=_rows(connection, PrecoveryQueue, "select * from apdb.precovery_queue()")[
+                    0
+                ],
             )
 
 
@@ -319,4 +331,25 @@ def _of_server(status: Status) -> list[Finding]:
         message = f"archiving of the log has failed since {status.now.archive_failing_since:%F %T}"
         remedy = "mend archive_command: the log fills the disk until it works"
         found.append(Finding(Severity.ERROR, message, remedy))
+    return found
+
+
+def _of_precovery(queue: PrecoveryQueue) -> list[Finding]:
+    found: list[Finding] = []
+    age = queue.oldest_age or 0.0
+    if age > REQUIRED_AGE / 2.0:
+        severity = Severity.ERROR if age > REQUIRED_AGE else Severity.WARNING
+        message = (
+            f"{queue.n_queued} new object(s) wait for precovery, the oldest for "
+            f"{age / 3600.0:.0f} h of the 24 h allowed"
+        )
+        remedy = (
+            "run `apdb precovery run MODULE:FUNCTION`, or more of them; without images, "
+            "`apdb db set precovery_days 0`"
+        )
+        found.append(Finding(severity, message, remedy))
+    if queue.n_dead:
+        message = f"precovery of {queue.n_dead} object(s) was given up"
+        remedy = "`apdb precovery status` says why; then `apdb precovery retry --all`"
+        found.append(Finding(Severity.WARNING, message, remedy))
     return found

@@ -61,7 +61,23 @@ as $$
     ),
     (
         'forced_min_sources', 'integer', 1.0, 32767.0, false, null, null,
-        'DIAObjects with fewer DIASources get no forced photometry'
+        'DIAObjects with fewer DIASources get no forced photometry, but for new ones'
+    ),
+    (
+        'forced_days', 'number', 0.0, 36525.0, false, null, 'd',
+        'DIAObjects without a DIASource for longer get no forced photometry; 0: as history_days'
+    ),
+    (
+        'forced_new', 'choice', null, null, false, array['true', 'false'], null,
+        'whether the DIAObjects that a visit starts get forced photometry on it'
+    ),
+    (
+        'precovery_days', 'number', 0.0, 3650.0, false, null, 'd',
+        'how far back new DIAObjects are measured on earlier difference images; 0: not at all'
+    ),
+    (
+        'precovery_keep_days', 'number', 0.0, 36525.0, false, null, 'd',
+        'how long requests of precovery that were done are remembered'
     ),
     (
         'site_longitude', 'number', -360.0, 360.0, false, null, 'deg',

@@ -1,0 +1,1 @@
+"""Precovery: new objects are measured on the difference images from before they were found."""
