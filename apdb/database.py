@@ -8,6 +8,7 @@ from typing import Any
 from apdb.corrections import Corrections
 from apdb.ephemeris import Ephemerides
 from apdb.expectations import Expectations
+from apdb.features.api import Features
 from apdb.forced import ForcedPhotometry
 from apdb.input.visit import Visit
 from apdb.query.queries import Queries
@@ -53,7 +54,15 @@ def connect(
 
 
 class Apdb(
-    Alerts, Corrections, Ephemerides, Expectations, ForcedPhotometry, Monitoring, Queries, Settings
+    Alerts,
+    Corrections,
+    Ephemerides,
+    Expectations,
+    Features,
+    ForcedPhotometry,
+    Monitoring,
+    Queries,
+    Settings,
 ):
     """An alert production database; made by `connect`, safe to share between threads."""
 

@@ -55,6 +55,7 @@ ROOMS = {
     "association": "which DIAObject a source belongs to",
     "objects": "summaries of objects and their versions",
     "forced": "forced photometry",
+    "features": "light-curve features, proper motion and parallax: statistics and queue",
     "solar_system": "known objects of the solar system",
     "corrections": "reassign, merge, split, withdraw, replace",
     "alerts": "fragments, packets, what is eligible; alerts as of a step of knowledge",

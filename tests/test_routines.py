@@ -18,6 +18,7 @@ STAGES = (
     "select apdb.open_alert_stage()",
     "select apdb.open_ephemeris_stage()",
     "select apdb.open_changes()",
+    "select apdb.open_feature_stage()",
 )
 CALLS = re.compile(r"apdb\.(\w+)\(")
 

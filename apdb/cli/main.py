@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from apdb.cli import alerts, correct, db, demo, maintain, query, serve, server, store
+from apdb.cli import alerts, characterize, correct, db, demo, maintain, query, serve, server, store
 from apdb.cli.context import Settings
 from apdb.errors import ApdbError, InvalidInput
 
@@ -32,6 +32,8 @@ app.command()(query.visits)
 app.command()(query.sources)
 app.command()(query.status)
 app.command("maintain")(maintain.maintain_)
+app.command("characterize")(characterize.characterize)
+app.command("features")(characterize.features)
 
 
 def _show_version(wanted: bool) -> None:
