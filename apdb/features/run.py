@@ -20,6 +20,9 @@ Progress = Callable[[int, int], None]
 
 MAX_JOBS = 256
 
+WORKER = "import sys; from apdb.features.worker import main; sys.exit(main())"
+"""What a worker's interpreter runs."""
+
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -254,7 +257,7 @@ def _by_processes(
 def _start(orders: dict[str, object]) -> subprocess.Popen[str]:
     environment = {**os.environ, **dict.fromkeys(_ONE_THREAD, "1")}
     worker = subprocess.Popen(
-        [sys.executable, "-m", "apdb.features.worker"],
+        [sys.executable, "-c", WORKER],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -98,7 +98,3 @@ def main() -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -42,6 +42,7 @@ CREATE TABLE apdb_base.dia_object_astrometry (
     dia_object_id BIGINT NOT NULL,
     store_seq BIGINT NOT NULL,
     store_seq_end BIGINT,
+    object_store_seq BIGINT NOT NULL,
     made_mjd_tai DOUBLE PRECISION NOT NULL,
     n_points INTEGER NOT NULL,
     radec_mjd_tai DOUBLE PRECISION,
@@ -78,6 +79,8 @@ COMMENT ON COLUMN apdb_base.dia_object_astrometry.dia_object_id IS 'The object';
 COMMENT ON COLUMN apdb_base.dia_object_astrometry.store_seq IS 'Step of knowledge that this was made in';
 
 COMMENT ON COLUMN apdb_base.dia_object_astrometry.store_seq_end IS 'Step of knowledge that superseded it; null for what holds now';
+
+COMMENT ON COLUMN apdb_base.dia_object_astrometry.object_store_seq IS 'Step of knowledge of the version of the object that this was made from';
 
 COMMENT ON COLUMN apdb_base.dia_object_astrometry.made_mjd_tai IS 'When it was made, MJD TAI [d]';
 

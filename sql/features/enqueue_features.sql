@@ -1,7 +1,7 @@
 -- puts the objects that are due to be characterised into the queue
 --
--- contract: due is what visits and corrections touched since the last call, up to archive_horizon, and has
---   at least features_min_sources DIASources, or features already. Visits themselves do nothing for it: the
+-- contract: due is what visits and corrections touched since the last call, up to archive_horizon, has
+--   at least features_min_sources DIASources, or features already, and was not characterised since. Visits themselves do nothing for it: the
 --   objects are those of their stored reports. An object waits once, however often it was touched. With
 --   p_all every object that has enough sources is due.
 -- args:
@@ -58,12 +58,11 @@ begin
         where p_all
     ) as d
     inner join apdb_base.dia_object as o on d.id = o.dia_object_id
+    left join apdb_base.dia_object_astrometry as a
+        on o.dia_object_id = a.dia_object_id and a.store_seq_end is null
     where
-        (o.n_dia_sources >= v_least and o.validity_end_mjd_tai is null)
-        or exists (
-            select from apdb_base.dia_object_astrometry as a
-            where a.dia_object_id = o.dia_object_id and a.store_seq_end is null
-        );
+        ((o.n_dia_sources >= v_least and o.validity_end_mjd_tai is null) or a.store_seq is not null)
+        and (p_all or a.object_store_seq is distinct from o.store_seq or o.validity_end_mjd_tai is not null);
     v_ids := coalesce(v_ids, '{}') || coalesce(p_dia_object_ids, '{}');
 
     -- Those that another session works on stay: it looks again whether they were touched meanwhile.

@@ -30,7 +30,8 @@ begin
         object_store_seq bigint,
         object_store_seq_end bigint,
         first_mjd_tai double precision,
-        last_mjd_tai double precision
+        last_mjd_tai double precision,
+        is_staged boolean not null default false
     ) on commit delete rows;
     execute format('comment on table pg_temp.stage_due is %L', v_made_by);
     create temporary table stage_point (

@@ -46,18 +46,21 @@ begin
     inner join apdb_base.dia_object as o on f.dia_object_id = o.dia_object_id
     where o.validity_end_mjd_tai is null;
     insert into apdb_base.dia_object_astrometry (
-        dia_object_id, store_seq, made_mjd_tai, n_points, radec_mjd_tai, ra, ra_err, dec, dec_err, pm_ra, pm_ra_err,
+        dia_object_id, store_seq, object_store_seq, made_mjd_tai, n_points, radec_mjd_tai, ra, ra_err, dec, dec_err,
+        pm_ra, pm_ra_err,
         pm_dec, pm_dec_err, parallax, parallax_err, ra_dec_corr, ra_pm_ra_corr, ra_pm_dec_corr, ra_parallax_corr,
         dec_pm_ra_corr, dec_pm_dec_corr, dec_parallax_corr, pm_ra_pm_dec_corr, pm_ra_parallax_corr,
         pm_dec_parallax_corr, pm_parallax_ln_l, pm_parallax_chi2, pm_parallax_ndata
     )
     select
-        a.dia_object_id, store_features.store_seq, store_features.mjd_tai, a.n_points, a.radec_mjd_tai, a.ra,
+        a.dia_object_id, store_features.store_seq, d.object_store_seq, store_features.mjd_tai, a.n_points,
+        a.radec_mjd_tai, a.ra,
         a.ra_err, a.dec, a.dec_err, a.pm_ra, a.pm_ra_err, a.pm_dec, a.pm_dec_err, a.parallax, a.parallax_err,
         a.ra_dec_corr, a.ra_pm_ra_corr, a.ra_pm_dec_corr, a.ra_parallax_corr, a.dec_pm_ra_corr, a.dec_pm_dec_corr,
         a.dec_parallax_corr, a.pm_ra_pm_dec_corr, a.pm_ra_parallax_corr, a.pm_dec_parallax_corr, a.pm_parallax_ln_l,
         a.pm_parallax_chi2, a.pm_parallax_ndata
     from pg_temp.stage_astrometry as a
+    inner join pg_temp.stage_due as d on a.dia_object_id = d.dia_object_id
     inner join apdb_base.dia_object as o on a.dia_object_id = o.dia_object_id
     where o.validity_end_mjd_tai is null;
     get diagnostics n_objects = row_count;
