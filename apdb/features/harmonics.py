@@ -148,7 +148,7 @@ def refine(curves: Curves, frequencies: Floats, step: Floats) -> Floats:
     best, best_chi2 = frequencies, np.full(len(frequencies), np.inf)
     current = frequencies
     root = np.sqrt(curves.weight)[:, :, None]
-    for _ in range(_NEWTON_STEPS + 1):
+    for step_number in range(_NEWTON_STEPS + 1):
         design = _design(curves, current)
         found = _ridge_solve(design * root, curves.value * root[:, :, 0])
         residual = curves.value - np.einsum("bnp,bp->bn", design, found)
@@ -156,6 +156,8 @@ def refine(curves: Curves, frequencies: Floats, step: Floats) -> Floats:
         better = chi2 < best_chi2
         best = np.where(better[:, None], current, best)
         best_chi2 = np.where(better, chi2, best_chi2)
+        if step_number == _NEWTON_STEPS:
+            break
         slopes = _by_frequency(curves, design, found)
         both = _ridge_solve(
             np.concatenate([design, slopes], axis=2) * root, curves.value * root[:, :, 0]

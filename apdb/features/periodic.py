@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln, log_ndtr, ndtri_exp
 
 from apdb.features.harmonics import N_HARMONICS, Curves, Fit, fit, refine, subtracted
-from apdb.features.periodogram import Grid, Periodogram, Search, penalised_peak
+from apdb.features.periodogram import Grid, Periodogram, Search, penalised_peak, penalty
 
 Floats = NDArray[np.float64]
 
@@ -115,19 +115,23 @@ class _Batch:
         self._scale = np.array([_scale(each) for each in curves])
         time, value, weight = (np.zeros((len(curves), n)) for _ in range(3))
         self._grids: list[Grid | None] = []
-        self._nyquist = np.zeros(len(curves))
+        self._widths = [_width(each) for each in curves]
+        nyquist = [_pseudo_nyquist(each) for each in curves]
         for row, each in enumerate(curves):
             m = len(each.time)
             time[row, :m] = each.time - each.time[0]
             value[row, :m] = each.flux / self._scale[row]
             weight[row, :m] = (each.error.min() / each.error) ** 2
             self._grids.append(search.grid(time[row, m - 1]) if np.ptp(each.flux) > 0.0 else None)
-            apart = np.diff(each.time)
-            self._nyquist[row] = 0.5 * np.mean(1.0 / apart[apart > 0.0]) if np.any(apart) else 0.0
         self._curves = Curves(time, value, weight)
         self._periodograms = [
             None if grid is None else Periodogram(time[row, :m], weight[row, :m], grid)
             for row, (grid, m) in enumerate(zip(self._grids, self._sizes.tolist(), strict=True))
+        ]
+
+        self._penalties = [
+            (0, np.empty(0)) if grid is None else penalty(grid, m, limit)
+            for grid, m, limit in zip(self._grids, self._sizes.tolist(), nyquist, strict=True)
         ]
 
     def characterise(self) -> Floats:
@@ -162,10 +166,9 @@ class _Batch:
                 continue
             m = self._sizes[row]
             power = periodogram.power(found.residual[row, :m])
-            best, height = penalised_peak(power, grid, m, self._nyquist[row])
+            best, height = penalised_peak(power, grid, self._penalties[row])
             peak[row] = grid.step * (best + 1)
-            curve = self._given[row]
-            sigma[row] = significance(height, curve.time, curve.error, grid.step * grid.n)
+            sigma[row] = significance(height, int(m), grid.step * grid.n * self._widths[row])
         return peak, sigma
 
     def _variance_ratio(self, found: Fit, frequencies: Floats) -> Floats:
@@ -181,6 +184,21 @@ class _Batch:
 def _scale(curve: LightCurve) -> float:
     """Return what to divide fluxes by, so that their squares can be taken."""
     return float(np.abs(curve.flux).max()) or 1.0
+
+
+def _pseudo_nyquist(curve: LightCurve) -> float:
+    """Return half the mean of one over the distances in time of successive points [1/d]."""
+    apart = np.diff(curve.time)
+    apart = apart[apart > 0.0]
+    return 0.5 * float(np.mean(1.0 / apart)) if len(apart) else 1.0
+
+
+def _width(curve: LightCurve) -> float:
+    """Return the width in time that counts for false alarms: sqrt(4π var t), weighted [d]."""
+    weight = (curve.error.min() / curve.error) ** 2
+    weight /= weight.sum()
+    time = curve.time - curve.time[0]
+    return float(np.sqrt(4.0 * np.pi * (weight @ (time - weight @ time) ** 2)))
 
 
 def _numbers(
@@ -208,7 +226,7 @@ def _numbers(
     return made
 
 
-def significance(power: float, time: Floats, error: Floats, maximum: float) -> float:
+def significance(power: float, n: int, width: float) -> float:
     """Return how significant the highest peak of a periodogram is against white noise.
 
     Baluev (2008, MNRAS 385, 1279), equations 5 and 6, for a sinusoid and a mean: an upper limit of
@@ -219,21 +237,18 @@ def significance(power: float, time: Floats, error: Floats, maximum: float) -> f
     ----------
     power : float
         Share of chi squared that the sinusoid takes away.
-    time, error : ndarray, shape (n,)
-        Times [d] and errors of the points.
-    maximum : float
-        Highest frequency searched [1/d].
+    n : int
+        Number of points.
+    width : float
+        Highest frequency searched, times sqrt(4π) times the standard deviation of the times of the
+        points, weighted by their errors.
 
     Returns
     -------
     float
         Standard deviations, at least 0.
     """
-    n = len(time)
     left = np.log1p(-min(power, 1.0 - 1e-15))
-    weight = error.min() ** 2 / error**2
-    mean = np.average(time, weights=weight)
-    width = maximum * np.sqrt(4.0 * np.pi * np.average((time - mean) ** 2, weights=weight))
     ln_single = 0.5 * (n - 3) * left
     ln_gamma = 0.5 * np.log(2.0 / (n - 1)) + gammaln(0.5 * (n - 1)) - gammaln(0.5 * (n - 2))
     with np.errstate(divide="ignore"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import finufft
@@ -117,10 +118,11 @@ class Periodogram:
         both = self._folded(2.0 * angle)
         first = self._transform(self._angle, self._weight * self._shift)
         second = self._transform(both, self._weight * self._shift**2)
-        c, s = first.real, first.imag
-        self._cc = 0.5 * (1.0 + second.real) - c * c
-        self._ss = 0.5 * (1.0 - second.real) - s * s
-        self._cs = 0.5 * second.imag - c * s
+        c, s = first.real.copy(), first.imag.copy()
+        c2, s2 = second.real.copy(), second.imag.copy()
+        self._cc = 0.5 * (1.0 + c2) - c * c
+        self._ss = 0.5 * (1.0 - c2) - s * s
+        self._cs = 0.5 * s2 - c * s
         determinant = self._cc * self._ss - self._cs * self._cs
         good = determinant > DEGENERATE
         self._scale = np.where(good, 1.0 / np.where(good, determinant, 1.0), 0.0)
@@ -145,11 +147,17 @@ class Periodogram:
             return np.zeros(self._grid.n)
         scaled = centred / np.sqrt(total)
         found = self._transform(self._angle, self._weight * scaled * self._shift)
-        yc, ys = found.real, found.imag
-        power = self._ss * yc * yc + self._cc * ys * ys - 2.0 * self._cs * yc * ys
+        yc, ys = found.real.copy(), found.imag.copy()
+        power = self._ss * yc
+        mixed = self._cs * ys
+        power -= 2.0 * mixed
+        power *= yc
+        ys *= ys
+        ys *= self._cc
+        power += ys
         power *= self._scale
-        clipped: NDArray[Any] = np.clip(power, 0.0, 1.0)
-        return clipped
+        np.maximum(power, 0.0, out=power)
+        return np.minimum(power, 1.0, out=power)
 
     def _folded(self, angle: Floats) -> NDArray[Any]:
         folded = np.remainder(angle + np.pi, 2.0 * np.pi) - np.pi
@@ -162,13 +170,37 @@ class Periodogram:
         return np.asarray(plan.execute(np.ascontiguousarray(strength, self._kind)))
 
 
+def penalty(grid: Grid, n_points: int, pseudo_nyquist: float) -> tuple[int, NDArray[Any]]:
+    """Return what the power of high frequencies is lowered by.
+
+    Richards et al. (2011), §3.1: log(f / f_N) of frequencies above f_N, off (n - 1) / 2 times the
+    share of chi squared, so that the highest ones do not win by chance.
+
+    Parameters
+    ----------
+    grid : Grid
+        The frequencies.
+    n_points : int
+        Number of points of the light curve.
+    pseudo_nyquist : float
+        f_N, half the mean of one over the distances in time of successive points [1/d].
+
+    Returns
+    -------
+    first : int
+        Index of the first frequency above f_N.
+    penalty : ndarray, shape (grid.n - first,)
+        In shares of chi squared, from there on.
+    """
+    first = min(int(pseudo_nyquist / grid.step), grid.n)
+    above = _ln_frequencies(grid.step, grid.n)[first:] - np.float32(np.log(pseudo_nyquist))
+    return first, above * np.float32(2.0 / (n_points - 1))
+
+
 def penalised_peak(
-    power: NDArray[Any], grid: Grid, n_points: int, pseudo_nyquist: float
+    power: NDArray[Any], grid: Grid, lowered: tuple[int, NDArray[Any]]
 ) -> tuple[int, float]:
     """Return the best frequency of a periodogram.
-
-    The power is taken as (n - 1) / 2 times the share of chi squared and lowered by log(f / f_N)
-    above f_N, so that the highest frequencies do not win by chance (Richards et al. 2011, §3.1).
 
     Parameters
     ----------
@@ -176,10 +208,8 @@ def penalised_peak(
         Shares of chi squared.
     grid : Grid
         Its frequencies.
-    n_points : int
-        Number of points of the light curve.
-    pseudo_nyquist : float
-        f_N, half the mean of one over the distances in time of successive points [1/d].
+    lowered : tuple of int and ndarray
+        The `penalty`.
 
     Returns
     -------
@@ -188,12 +218,10 @@ def penalised_peak(
     power : float
         Share of chi squared there, without the penalty.
     """
-    searched = power[grid.first :] * (0.5 * (n_points - 1))
-    above = max(int(pseudo_nyquist / grid.step) - grid.first, 0)
-    if above < len(searched):
-        frequency = grid.step * np.arange(grid.first + above + 1, grid.n + 1)
-        searched[above:] -= np.log(np.maximum(frequency / pseudo_nyquist, 1.0))
-    best = int(np.argmax(searched)) + grid.first
+    above, lower = lowered
+    searched = power.copy()
+    searched[above:] -= lower
+    best = int(np.argmax(searched[grid.first :])) + grid.first
     return best, float(power[best])
 
 
@@ -207,6 +235,11 @@ def _plan(n: int, kind: Any) -> Any:
             1, (n,), eps=real_eps, isign=1, dtype=np.dtype(kind).name, nthreads=1, upsampfac=1.25
         )
     return plans[n, kind]
+
+
+@lru_cache(maxsize=64)
+def _ln_frequencies(step: float, n: int) -> NDArray[np.float32]:
+    return np.log(step * np.arange(1, n + 1)).astype(np.float32)
 
 
 def _round_size(n: int) -> int:

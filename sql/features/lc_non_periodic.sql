@@ -55,12 +55,14 @@ declare
     v_k double precision;
     v_qso double precision[];
 begin
-    select
-        array_agg(u.mjd order by u.mjd, u.place), array_agg(u.flux order by u.mjd, u.place),
-        array_agg(u.err order by u.mjd, u.place), count(*)
+    select array_agg(s.mjd), array_agg(s.flux), array_agg(s.err), count(*)
     into v_mjd, v_flux, v_err, n
-    from unnest(p_mjd, p_flux, p_err) with ordinality as u (mjd, flux, err, place)
-    where u.mjd - u.mjd = 0.0 and u.flux - u.flux = 0.0 and u.err - u.err = 0.0 and u.err > 0.0;
+    from (
+        select u.mjd, u.flux, u.err
+        from unnest(p_mjd, p_flux, p_err) with ordinality as u (mjd, flux, err, place)
+        where u.mjd - u.mjd = 0.0 and u.flux - u.flux = 0.0 and u.err - u.err = 0.0 and u.err > 0.0
+        order by u.mjd, u.place
+    ) as s;
     if n = 0 then
         return array_fill(null::double precision, array[20]);
     end if;

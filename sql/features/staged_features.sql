@@ -29,9 +29,9 @@ as $$
             count(*) filter (where p.psf_flux_err > 0.0)::integer as n_points,
             min(p.midpoint_mjd_tai) filter (where p.psf_flux_err > 0.0) as first_mjd_tai,
             max(p.midpoint_mjd_tai) filter (where p.psf_flux_err > 0.0) as last_mjd_tai,
-            array_agg(p.midpoint_mjd_tai order by p.midpoint_mjd_tai, p.dia_source_id) as mjd,
-            array_agg(p.psf_flux::double precision order by p.midpoint_mjd_tai, p.dia_source_id) as flux,
-            array_agg(p.psf_flux_err::double precision order by p.midpoint_mjd_tai, p.dia_source_id) as err,
+            array_agg(p.midpoint_mjd_tai) as mjd,
+            array_agg(p.psf_flux::double precision) as flux,
+            array_agg(p.psf_flux_err::double precision) as err,
             percentile_cont(0.5) within group (order by p.science_flux::double precision) as science,
             percentile_cont(0.5) within group (order by p.psf_flux::double precision) as difference
         from (
@@ -44,6 +44,7 @@ as $$
                 s.science_flux
             from pg_temp.stage_point as s
             where s.in_light_curve and s.band is not null
+            order by s.dia_object_id, s.band, s.midpoint_mjd_tai, s.dia_source_id
         ) as p
         group by p.dia_object_id, p.band
     ) as c

@@ -16,30 +16,35 @@ language plpgsql immutable parallel safe
 as $$
 declare
     c_tolerance constant double precision := 1e-6;
-    v_factor double precision := cardinality(p_flux) / nullif(4.0 * (cardinality(p_flux) - 1), 0.0);
+    n constant integer := cardinality(p_flux);
+    v_factor double precision := n / nullif(4.0 * (n - 1), 0.0);
+    v_weights double precision[];
     v_mean double precision;
-    v_next double precision;
+    v_last double precision;
+    v_sum double precision;
+    v_total double precision;
+    d double precision;
+    w double precision;
 begin
-    select sum(u.flux / u.err / u.err) / sum(1.0 / u.err / u.err) into v_mean
+    select array_agg(1.0 / u.err / u.err), sum(u.flux / u.err / u.err) / sum(1.0 / u.err / u.err)
+    into v_weights, v_mean
     from unnest(p_flux, p_err) as u (flux, err);
-    if cardinality(p_flux) < 2 then
+    if n < 2 then
         return v_mean;
     end if;
-    for i in 1..20 loop
-        select sum(w.weight * w.flux) / sum(w.weight) into v_next
-        from (
-            select
-                u.flux,
-                1.0 / u.err / u.err / (
-                    1.0 + v_factor * case
-                        when abs(u.flux - v_mean) > 1e-60 * u.err then ((u.flux - v_mean) / u.err) ^ 2.0 else 0.0
-                    end
-                ) as weight
-            from unnest(p_flux, p_err) as u (flux, err)
-        ) as w;
-        exit when abs(v_next - v_mean) < c_tolerance and abs(v_next - v_mean) < c_tolerance * abs(v_next);
-        v_mean := v_next;
+    for k in 1..20 loop
+        v_last := v_mean;
+        v_sum := 0.0;
+        v_total := 0.0;
+        for i in 1..n loop
+            d := (p_flux[i] - v_last) / p_err[i];
+            w := v_weights[i] / (1.0 + v_factor * d * d);
+            v_total := v_total + w;
+            v_sum := v_sum + w * (p_flux[i] - v_last);
+        end loop;
+        v_mean := v_last + v_sum / v_total;
+        exit when abs(v_mean - v_last) < c_tolerance and abs(v_mean - v_last) < c_tolerance * abs(v_mean);
     end loop;
-    return v_next;
+    return v_mean;
 end
 $$;
