@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Mapping
+from typing import Any
 
 import fastavro
 import numpy as np
+import psycopg
+from numpy.typing import NDArray
 
 from apdb.alerts.encoding import encode_long
 from apdb.features.names import ASTROMETRY, NON_PERIODIC, PERIODIC
@@ -65,6 +68,32 @@ def decode_features(fragment: bytes) -> dict[str, float]:
     found = fastavro.schemaless_reader(io.BytesIO(fragment), _MAP, None)
     assert isinstance(found, dict)
     return found
+
+
+def features_as_of(
+    connection: psycopg.Connection[Any], dia_object_ids: NDArray[np.int64], store_seq: int
+) -> dict[int, dict[str, float]]:
+    """Return the features of objects as they were known at a step of knowledge.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        To read in.
+    dia_object_ids : ndarray of int64
+        The objects.
+    store_seq : int
+        The step.
+
+    Returns
+    -------
+    dict of int to dict of str to float
+        By object; those that were not characterised then are not in it.
+    """
+    rows = connection.execute(
+        "select f.dia_object_id, f.fragment from apdb.feature_packets_as_of(%s, %s) as f",
+        (dia_object_ids.tolist(), store_seq),
+    ).fetchall()
+    return {number: decode_features(fragment) for number, fragment in rows}
 
 
 def _entry(name: str, value: float) -> bytes:

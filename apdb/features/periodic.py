@@ -260,4 +260,4 @@ def significance(power: float, n: int, width: float) -> float:
     else:
         true = -np.expm1(ln_single) * np.exp(-np.exp(ln_tau))
         ln_false = np.log1p(-true) if true < 1.0 else ln_single
-    return max(float(-ndtri_exp(min(ln_false, log_ndtr(0.0)))), 0.0)
+    return max(0.0, float(-ndtri_exp(min(ln_false, log_ndtr(0.0)))))

@@ -27,7 +27,7 @@ READ_BY = {
     "api_audit": "apdb_writer",
     "archive_file": "apdb_reader, apdb_writer, apdb_broker",
 }
-INTERNAL = frozenset({"dia_object_place", "routine_ledger", "api_token"})
+INTERNAL = frozenset({"dia_object_place", "feature_queue", "routine_ledger", "api_token"})
 
 ARCHIVED_ALERT = "archived_alert"
 """The view that retrieval reads: alerts with night, status, DIASource and DIAObject."""
