@@ -136,7 +136,8 @@ def side_by_side(n: int, seed: int) -> dict[str, Any]:
         "astropy_one_periodogram_ms": statistics.median(theirs) * 1e3,
     }
     ratios = {
-        "astropy_one_by_our_one": found["astropy_one_periodogram_ms"] / found["ours_one_periodogram_ms"],
+        "astropy_one_by_our_one": found["astropy_one_periodogram_ms"]
+        / found["ours_one_periodogram_ms"],
         "astropy_three_by_our_whole_set": 3
         * found["astropy_one_periodogram_ms"]
         / found["ours_periodic_set_ms"],

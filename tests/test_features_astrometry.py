@@ -31,7 +31,9 @@ def parallax_factors(mjd: Any, ra: Any, dec: Any) -> Any:
 class Field:
     """Simulated objects: places, motions [mas/yr], parallaxes [mas] and their noisy sources."""
 
-    def __init__(self, seed: int, n_objects: int, low: int = 8, high: int = 40, **given: Any) -> None:
+    def __init__(
+        self, seed: int, n_objects: int, low: int = 8, high: int = 40, **given: Any
+    ) -> None:
         rng = np.random.default_rng(seed)
         n = rng.integers(low, high, n_objects) if high > low else np.full(n_objects, low)
         self.owner = np.repeat(np.arange(n_objects), n)
@@ -98,7 +100,11 @@ def test_pulls_are_unit_normal_over_ten_thousand_objects() -> None:
     found = fit_astrometry(field.positions())
     sigma = np.sqrt(np.einsum("bii->bi", found.covariance))
     delta = np.stack(
-        [found.pm_ra - field.pm[:, 0], found.pm_dec - field.pm[:, 1], found.parallax - field.parallax],
+        [
+            found.pm_ra - field.pm[:, 0],
+            found.pm_dec - field.pm[:, 1],
+            found.parallax - field.parallax,
+        ],
         axis=1,
     )
     for pull in (delta / sigma[:, 2:]).T:

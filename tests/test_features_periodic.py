@@ -157,7 +157,9 @@ def test_harmonics_of_one_period_are_one_component() -> None:
     for start in (0.0, 0.321):
         turn = 2 * np.pi * 0.83 * (time + start)
         flux = sum(np.sin(j * turn + 0.4 * j) / j for j in (1, 2, 3, 4))
-        sets.append(numbers(light_curve(time, 50 * flux + rng.normal(0, 0.5, 400), np.full(400, 0.5))))
+        sets.append(
+            numbers(light_curve(time, 50 * flux + rng.normal(0, 0.5, 400), np.full(400, 0.5)))
+        )
     for found in sets:
         assert found["frequency1"] == pytest.approx(0.83, abs=1e-4)
         for j in (1, 2, 3, 4):
@@ -204,7 +206,9 @@ def test_extreme_values_and_gaps() -> None:
         assert np.isfinite(np.delete(found, [29, 30])).all()  # ratios to a significance of 0
     one_precise = np.full(60, 1e30)
     one_precise[7] = 1e-30
-    assert np.isfinite(lc_periodic([light_curve(time, rng.normal(0, 1, 60), one_precise)])[0, 1:4]).all()
+    assert np.isfinite(
+        lc_periodic([light_curve(time, rng.normal(0, 1, 60), one_precise)])[0, 1:4]
+    ).all()
 
 
 def test_points_that_do_not_count_are_left_out() -> None:

@@ -1,15 +1,15 @@
 -- puts the objects that are due to be characterised into the queue
 --
--- contract: due is what visits and corrections touched since the last call, up to archive_horizon, has
---   at least features_min_sources DIASources, or features already, and was not characterised since. Visits themselves do nothing for it: the
---   objects are those of their stored reports. An object waits once, however often it was touched. With
---   p_all every object that has enough sources is due.
+-- contract: due is what visits and corrections touched since the last call, up to archive_horizon, has at least
+--   features_min_sources DIASources, or features already, and was not characterised since. Visits
+--   themselves do nothing for it: the objects are those of their stored reports. An object waits once, however
+--   often it was touched. With p_all every object that has enough sources is due.
 -- args:
 --   p_all: true for all objects
 --   p_dia_object_ids: objects that are due in any case, or null
 -- returns: number of objects put into the queue
 -- errors: VA005 when a given object does not exist; VA004 when another session holds the queue
--- locks: advisory (class 17006, 1) until the transaction ends; one at a time finds out what is due
+-- locks: advisory (class 17012, 0) until the transaction ends; one at a time finds out what is due
 -- cost: 10 us an object
 create or replace function apdb.enqueue_features(p_all boolean default false, p_dia_object_ids bigint[] default null)
 returns integer
@@ -26,7 +26,7 @@ declare
     v_ids bigint[];
     v_count integer;
 begin
-    perform pg_advisory_xact_lock(17006, 1);
+    perform pg_advisory_xact_lock(17012, 0);
     select array_agg(i.id order by i.id) into v_unknown
     from unnest(p_dia_object_ids) as i (id)
     where not exists (select from apdb_base.dia_object as o where o.dia_object_id = i.id);
