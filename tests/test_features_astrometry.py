@@ -95,6 +95,7 @@ def test_exact_positions_give_exact_parameters() -> None:
     assert np.all(found.n_used == np.bincount(field.owner))
 
 
+@pytest.mark.slow
 def test_pulls_are_unit_normal_over_ten_thousand_objects() -> None:
     field = Field(2, 10_000)
     found = fit_astrometry(field.positions())

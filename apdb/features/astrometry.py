@@ -2,8 +2,8 @@
 
 The model of LDM-151 §8.23: position at an epoch, proper motion and parallax, five parameters,
 linear in the plane tangent at the mean position (Lang et al. 2009, AJ 137, 4400, for the model).
-The parallax moves a source by ``(p_ra, p_dec) * parallax``: the barycentric position of the Earth in
-astronomical units, along west and south.
+The parallax moves a source by ``(p_ra, p_dec) * parallax``: the barycentric position of the Earth
+in astronomical units, along west and south.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, log_ndtr, ndtri_exp
 
+from apdb.features.aliases import peaks, resolve
 from apdb.features.harmonics import N_HARMONICS, Curves, Fit, fit, refine, subtracted
 from apdb.features.periodogram import Grid, Periodogram, Search, penalised_peak, penalty
 
@@ -19,6 +20,9 @@ N_PERIODIC = 32
 
 MIN_POINTS = (12, 21, 30)
 """Points that one, two and three components need: one more than the model has parameters."""
+
+STRONG = 5.0
+"""Significance from which on a peak's rivals are looked at more closely."""
 
 _CURVES_AT_A_TIME = 256
 
@@ -124,6 +128,7 @@ class _Batch:
             weight[row, :m] = (each.error.min() / each.error) ** 2
             self._grids.append(search.grid(time[row, m - 1]) if np.ptp(each.flux) > 0.0 else None)
         self._curves = Curves(time, value, weight)
+        self._resolved: dict[int, Floats] = {}
         self._periodograms = [
             None if grid is None else Periodogram(time[row, :m], weight[row, :m], grid)
             for row, (grid, m) in enumerate(zip(self._grids, self._sizes.tolist(), strict=True))
@@ -143,7 +148,7 @@ class _Batch:
         found = fit(self._curves, frequencies)
         ratio = np.full(n, np.nan)
         for i in range(n_components):
-            peak, sigma[:, i] = self._search(found)
+            peak, sigma[:, i] = self._search(found, i)
             frequencies = np.concatenate([frequencies, peak[:, None]], axis=1)
             frequencies = refine(self._curves, frequencies, self._steps())
             found = fit(self._curves, frequencies)
@@ -156,7 +161,7 @@ class _Batch:
     def _steps(self) -> Floats:
         return np.array([0.0 if grid is None else grid.step for grid in self._grids])
 
-    def _search(self, found: Fit) -> tuple[Floats, Floats]:
+    def _search(self, found: Fit, component: int) -> tuple[Floats, Floats]:
         """Return the best frequency in what a fit left over, and its significance."""
         peak, sigma = np.ones(len(self._given)), np.full(len(self._given), np.nan)
         for row, (grid, periodogram) in enumerate(
@@ -168,8 +173,25 @@ class _Batch:
             power = periodogram.power(found.residual[row, :m])
             best, height = penalised_peak(power, grid, self._penalties[row])
             peak[row] = grid.step * (best + 1)
+            if component == 0:
+                self._resolve(row, power, height)
+            if component < len(self._resolved.get(row, ())):
+                peak[row] = self._resolved[row][component]
+                height = float(power[np.clip(round(peak[row] / grid.step) - 1, 0, grid.n - 1)])
             sigma[row] = significance(height, int(m), grid.step * grid.n * self._widths[row])
         return peak, sigma
+
+    def _resolve(self, row: int, power: NDArray[np.float32], height: float) -> None:
+        """Look closer where a strong peak has rivals, as cadences of few nights make them."""
+        grid, periodogram, m = self._grids[row], self._periodograms[row], int(self._sizes[row])
+        assert grid is not None
+        assert periodogram is not None
+        strong = significance(height, m, grid.step * grid.n * self._widths[row]) > STRONG
+        time = self._curves.time[row, :m]
+        if m < MIN_POINTS[-1] or not strong or len(peaks(power, grid, 1.0 / time[-1], 2)) < 2:
+            return
+        value, weight = self._curves.value[row, :m], self._curves.weight[row, :m]
+        self._resolved[row] = resolve(periodogram, grid, time, value, weight)
 
     def _variance_ratio(self, found: Fit, frequencies: Floats) -> Floats:
         left = subtracted(self._curves, found, 0, frequencies)

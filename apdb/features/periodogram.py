@@ -157,7 +157,8 @@ class Periodogram:
         power += ys
         power *= self._scale
         np.maximum(power, 0.0, out=power)
-        return np.minimum(power, 1.0, out=power)
+        power[power > 1.0] = 1.0
+        return np.asarray(power)
 
     def _folded(self, angle: Floats) -> NDArray[Any]:
         folded = np.remainder(angle + np.pi, 2.0 * np.pi) - np.pi
@@ -239,7 +240,8 @@ def _plan(n: int, kind: Any) -> Any:
 
 @lru_cache(maxsize=64)
 def _ln_frequencies(step: float, n: int) -> NDArray[np.float32]:
-    return np.log(step * np.arange(1, n + 1)).astype(np.float32)
+    found: NDArray[np.float32] = np.log(step * np.arange(1, n + 1)).astype(np.float32)
+    return found
 
 
 def _round_size(n: int) -> int:

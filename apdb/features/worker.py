@@ -81,7 +81,7 @@ def main() -> int:
     """
     orders = json.load(sys.stdin)
 
-    def say(done: Done) -> None:
+    def _say(done: Done) -> None:
         print(json.dumps(dataclasses.asdict(done)), flush=True)
 
     try:
@@ -89,7 +89,7 @@ def main() -> int:
             drain(
                 session,
                 read_options(session),
-                say,
+                _say,
                 limit=orders["limit"],
                 dia_object_ids=orders["dia_object_ids"],
                 batch=orders["batch"],
