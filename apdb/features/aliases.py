@@ -82,20 +82,20 @@ def resolve(
     curve = _Curve(time, value, weight)
     apart = 1.0 / time[-1]
 
-    def best_left(others: list[float]) -> float:
+    def _best_left(others: list[float]) -> float:
         return peaks(periodogram.power(curve.residual(others)), grid, apart, 1)[0]
 
     best: tuple[float, list[float]] = (np.inf, [])
     for start in peaks(periodogram.power(curve.residual([])), grid, apart, N_STARTS):
         found = [start]
         for _ in range(2):
-            found = curve.refined([*found, best_left(found)], grid.step)
+            found = curve.refined([*found, _best_left(found)], grid.step)
         chi2 = curve.chi2(found)
         for _ in range(_SWEEPS):
             before = chi2
             for place in range(3):
                 others = found[:place] + found[place + 1 :]
-                again = [*others[:place], best_left(others), *others[place:]]
+                again = [*others[:place], _best_left(others), *others[place:]]
                 again = curve.refined(again, grid.step)
                 chi2_again = curve.chi2(again)
                 if chi2_again < chi2:
