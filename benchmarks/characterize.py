@@ -10,6 +10,8 @@ of them, and one periodogram by astropy with its default method on the same grid
 from __future__ import annotations
 
 import argparse
+import os
+import resource
 import statistics
 import sys
 import time
@@ -95,7 +97,9 @@ def characterised(dsn: str, n: int, jobs: int) -> dict[str, Any]:
     """Time `apdb characterize` of all objects; the first tenth warms up, and is timed apart."""
     with apdb.connect(dsn) as db:
         first = db.characterize(jobs=jobs, limit=max(n // 10, 1))
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = db.characterize(jobs=jobs)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.n_left == done.n_failed == 0
     return {
         "jobs": jobs,
@@ -103,6 +107,11 @@ def characterised(dsn: str, n: int, jobs: int) -> dict[str, Any]:
         "light_curves": done.n_curves,
         "seconds": round(done.seconds, 3),
         "objects_per_second": round(done.n_written / done.seconds, 1),
+        # of the workers, start included and the server not: what a busy machine does not change much
+        "worker_cpu_ms_per_object": round(
+            (after.ru_utime - before.ru_utime) / done.n_written * 1e3, 1
+        ),
+        "load_of_the_machine": round(os.getloadavg()[0], 1),
         "warm_up_objects_per_second": round(first.n_written / first.seconds, 1),
     }
 
