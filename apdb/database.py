@@ -8,6 +8,7 @@ from typing import Any
 from apdb.corrections import Corrections
 from apdb.ephemeris import Ephemerides
 from apdb.expectations import Expectations
+from apdb.features.api import Features
 from apdb.forced import ForcedPhotometry
 from apdb.input.visit import Visit
 from apdb.precovery.run import Precovery
@@ -58,6 +59,7 @@ class Apdb(
     Corrections,
     Ephemerides,
     Expectations,
+    Features,
     ForcedPhotometry,
     Monitoring,
     Precovery,

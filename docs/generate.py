@@ -56,6 +56,7 @@ ROOMS = {
     "objects": "summaries of objects and their versions",
     "forced": "forced photometry",
     "precovery": "new objects on earlier images: the queue and its workers",
+    "features": "light-curve features, proper motion and parallax: statistics and queue",
     "solar_system": "known objects of the solar system",
     "corrections": "reassign, merge, split, withdraw, replace",
     "alerts": "fragments, packets, what is eligible; alerts as of a step of knowledge",

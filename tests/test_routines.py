@@ -20,6 +20,7 @@ STAGES = (
     "select apdb.open_changes()",
     "select apdb.open_nway_stage()",
     "create temporary table stage_nway_object (object_id bigint)",
+    "select apdb.open_feature_stage()",
 )
 CALLS = re.compile(r"apdb\.(\w+)\(")
 

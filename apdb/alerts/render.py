@@ -20,6 +20,7 @@ from apdb.alerts.encoding import Encoded, encode_long
 from apdb.alerts.fragments import records
 from apdb.alerts.packets import NO_STAMPS, extension
 from apdb.alerts.schemas import AlertSchema
+from apdb.features.packet import features_as_of
 from apdb.input.copy_read import read_copy
 from apdb.input.records import Batch
 from apdb.schema import catalogue
@@ -102,6 +103,7 @@ def render(
         dict(_by(objects.columns["dia_object_id"], records(schema, "diaObject", objects))),
         *_solar_system(connection, schema, triggers),
     )
+    features = features_as_of(connection, ids, store_seq) if schema.extended else {}
     trigger_bytes = records(schema, "diaSource", triggers).rows()
     ss_owners = triggers.columns["ss_object_id"].tolist()
     numbers = triggers.columns["dia_source_id"].tolist()
@@ -112,7 +114,9 @@ def render(
         pieces.append(NO_STAMPS)
         if schema.extended:
             earlier = None if histories else parts.history_ids(owner)
-            values = {} if left_out is None else {"leftOut": left_out}
+            values: dict[str, object] = {"features": features.get(owner)}
+            if left_out is not None:
+                values["leftOut"] = left_out
             pieces.append(extension(schema, earlier, values))
         yield Rendered(number, owner, ss_owner, b"".join(pieces))
 

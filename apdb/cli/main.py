@@ -10,6 +10,7 @@ import typer
 
 from apdb.cli import (
     alerts,
+    characterize,
     correct,
     db,
     demo,
@@ -48,6 +49,8 @@ app.command()(query.sources)
 app.command()(query.status)
 app.command("nway")(nway.nway_)
 app.command("maintain")(maintain.maintain_)
+app.command("characterize")(characterize.characterize)
+app.command("features")(characterize.features)
 
 
 def _show_version(wanted: bool) -> None:

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from functools import cache
 
+from apdb.features.names import NON_PERIODIC, PERIODIC
 from apdb.schema.catalogue import BASE_SCHEMA, Table, catalogue
 
 HIDDEN = {
     "dia_object": "validity_end_mjd_tai is null",
     "dia_source": "time_withdrawn_mjd_tai is null",
     "dia_forced_source": "time_withdrawn_mjd_tai is null",
+    "dia_object_feature": "store_seq_end is null",
+    "dia_object_astrometry": "store_seq_end is null",
+    "dia_object_feature_packet": "store_seq_end is null",
 }
 """Condition on the rows that default reads see, where not all of them are seen."""
 
@@ -23,10 +27,13 @@ READ_BY = {
     "api_audit": "apdb_writer",
     "archive_file": "apdb_reader, apdb_writer, apdb_broker",
 }
-INTERNAL = frozenset({"dia_object_place", "routine_ledger", "api_token"})
+INTERNAL = frozenset({"dia_object_place", "feature_queue", "routine_ledger", "api_token"})
 
 ARCHIVED_ALERT = "archived_alert"
 """The view that retrieval reads: alerts with night, status, DIASource and DIAObject."""
+
+LIGHT_CURVE_FEATURE = "light_curve_feature"
+"""The view that has a column for each element of lcPeriodic and lcNonPeriodic."""
 
 _STATUS = (
     "case when not a.is_current then 'superseded' "
@@ -56,7 +63,7 @@ def view_statements() -> dict[str, str]:
         table.name: _statements(table)
         for table in catalogue().tables.values()
         if table.name not in INTERNAL
-    } | {ARCHIVED_ALERT: _archived_alert()}
+    } | {ARCHIVED_ALERT: _archived_alert(), LIGHT_CURVE_FEATURE: _light_curve_feature()}
 
 
 def _statements(table: Table) -> str:
@@ -100,6 +107,30 @@ def _archived_alert() -> str:
         f"create view {name} as select {', '.join(columns)} {_ARCHIVED_FROM.format(BASE_SCHEMA)}",
         f"comment on view {name} is {_quoted(comment)}",
         f"grant select on {name} to apdb_reader, apdb_writer, apdb_broker",
+    ]
+    return ";\n".join(lines)
+
+
+def _light_curve_feature() -> str:
+    """Return the statements for the features that hold now, with a column for each by its name."""
+    keys = ("dia_object_id", "band", "n_points", "first_mjd_tai", "last_mjd_tai", "made_mjd_tai")
+    definition = catalogue().tables["dia_object_feature"]
+    columns = [f"f.{key}" for key in keys]
+    comments = {key: definition.column(key).comment for key in keys}
+    for array, features in (("lc_periodic", PERIODIC), ("lc_non_periodic", NON_PERIODIC)):
+        for place, feature in enumerate(features, start=1):
+            columns.append(f"f.{array}[{place}] as {feature.name}")
+            comments[feature.name] = feature.comment
+    name = f"apdb.{LIGHT_CURVE_FEATURE}"
+    source = f"{BASE_SCHEMA}.dia_object_feature as f where f.store_seq_end is null"
+    comment = "Variability of the objects by band, a column for each number, as of now"
+    lines = [
+        f"create view {name} as select {', '.join(columns)} from {source}",  # noqa: S608 - our own names
+        f"comment on view {name} is {_quoted(comment)}",
+        f"grant select on {name} to apdb_reader, apdb_writer",
+    ]
+    lines += [
+        f"comment on column {name}.{key} is {_quoted(text)}" for key, text in comments.items()
     ]
     return ";\n".join(lines)
 

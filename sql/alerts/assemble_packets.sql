@@ -76,7 +76,17 @@ as $$
                 || coalesce('\x02'::bytea || m.fragment, '\x00'::bytea)
                 || '\x000000'::bytea
                 || case
-                    when p_extended then apdb.alert_extension(h.ids, p_left_out)
+                    when p_extended
+                        then
+                            apdb.alert_extension(
+                                h.ids,
+                                p_left_out,
+                                (
+                                    select x.fragment
+                                    from apdb.dia_object_feature_packet as x
+                                    where x.dia_object_id = t.dia_object_id
+                                )
+                            )
                     else ''::bytea
                 end
             )

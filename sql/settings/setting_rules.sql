@@ -159,5 +159,29 @@ as $$
     (
         'api_audit_keep_days', 'number', 0.0, 1e6, false, null, 'd',
         'requests to the alert service are forgotten after so long; 0: never'
+    ),
+    (
+        'features_history_days', 'number', 0.0, 36525.0, false, null, 'd',
+        'how far back the light curves go that objects are characterised by; 0: as history_days'
+    ),
+    (
+        'features_min_sources', 'integer', 1.0, 32767.0, false, null, null,
+        'DIAObjects with fewer DIASources are not characterised'
+    ),
+    (
+        'features_frequency_min', 'number', 0.0, 1e6, false, null, '1/d',
+        'lowest frequency that periods are searched at; 0: one over the length of the light curve'
+    ),
+    (
+        'features_frequency_max', 'number', 0.0, 1e3, true, null, '1/d',
+        'highest frequency that periods are searched at'
+    ),
+    (
+        'features_oversampling', 'number', 1.0, 100.0, false, null, null,
+        'steps of the grid of frequencies to one over the length of the light curve, at least'
+    ),
+    (
+        'features_position_floor', 'number', 0.0, 10.0, false, null, 'arcsec',
+        'error of all positions that their own errors do not know of, for proper motion and parallax'
     )
 $$;
