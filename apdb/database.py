@@ -6,12 +6,15 @@ import os
 from typing import Any
 
 from apdb.corrections import Corrections
+from apdb.crossmatch import Crossmatches
 from apdb.ephemeris import Ephemerides
 from apdb.expectations import Expectations
 from apdb.forced import ForcedPhotometry
 from apdb.input.visit import Visit
 from apdb.query.queries import Queries
 from apdb.query.status import Monitoring
+from apdb.reference.load import ReferenceCatalogues
+from apdb.reference.neighbours import Neighbours
 from apdb.retrieval.alerts import Alerts
 from apdb.settings import Settings
 from apdb.store import Rule, StoreReport, store_visit
@@ -53,7 +56,17 @@ def connect(
 
 
 class Apdb(
-    Alerts, Corrections, Ephemerides, Expectations, ForcedPhotometry, Monitoring, Queries, Settings
+    Alerts,
+    Corrections,
+    Crossmatches,
+    Ephemerides,
+    Expectations,
+    ForcedPhotometry,
+    Monitoring,
+    Neighbours,
+    Queries,
+    ReferenceCatalogues,
+    Settings,
 ):
     """An alert production database; made by `connect`, safe to share between threads."""
 

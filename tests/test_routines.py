@@ -17,6 +17,7 @@ STAGES = (
     "select apdb.open_fragment_stage()",
     "select apdb.open_alert_stage()",
     "select apdb.open_ephemeris_stage()",
+    "select apdb.open_reference_stage()",
     "select apdb.open_changes()",
 )
 CALLS = re.compile(r"apdb\.(\w+)\(")

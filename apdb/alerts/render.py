@@ -22,6 +22,7 @@ from apdb.alerts.packets import NO_STAMPS, extension
 from apdb.alerts.schemas import AlertSchema
 from apdb.input.copy_read import read_copy
 from apdb.input.records import Batch
+from apdb.reference.neighbours import packet_fields
 from apdb.schema import catalogue
 
 MJD_FIRST, MJD_LAST = 0.0, 200_000.0
@@ -102,6 +103,7 @@ def render(
         dict(_by(objects.columns["dia_object_id"], records(schema, "diaObject", objects))),
         *_solar_system(connection, schema, triggers),
     )
+    near = packet_fields(connection, ids.tolist(), store_seq) if schema.extended else {}
     trigger_bytes = records(schema, "diaSource", triggers).rows()
     ss_owners = triggers.columns["ss_object_id"].tolist()
     numbers = triggers.columns["dia_source_id"].tolist()
@@ -113,6 +115,7 @@ def render(
         if schema.extended:
             earlier = None if histories else parts.history_ids(owner)
             values = {} if left_out is None else {"leftOut": left_out}
+            values |= near.get(owner, {})
             pieces.append(extension(schema, earlier, values))
         yield Rendered(number, owner, ss_owner, b"".join(pieces))
 

@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from apdb.cli import alerts, correct, db, demo, maintain, query, serve, server, store
+from apdb.cli import (
+    alerts,
+    correct,
+    db,
+    demo,
+    maintain,
+    query,
+    reference,
+    serve,
+    server,
+    store,
+    xmatch,
+)
 from apdb.cli.context import Settings
 from apdb.errors import ApdbError, InvalidInput
 
@@ -31,6 +43,8 @@ app.command("object")(query.object_)
 app.command()(query.visits)
 app.command()(query.sources)
 app.command()(query.status)
+app.add_typer(reference.app, name="reference")
+app.command()(xmatch.xmatch)
 app.command("maintain")(maintain.maintain_)
 
 

@@ -13,6 +13,8 @@ HIDDEN = {
     "dia_object": "validity_end_mjd_tai is null",
     "dia_source": "time_withdrawn_mjd_tai is null",
     "dia_forced_source": "time_withdrawn_mjd_tai is null",
+    "dia_object_neighbour": "store_seq_end is null",
+    "reference_catalogue": "dropped_store_seq is null",
 }
 """Condition on the rows that default reads see, where not all of them are seen."""
 

@@ -1,15 +1,18 @@
 -- the fields that the extended schema has behind the public ones
 --
--- contract: prvDiaSourceIds and leftOut as given, the other fields null, and last how many bytes that is,
+-- contract: prvDiaSourceIds, leftOut and neighbours as given, the other fields null, and last how many bytes that is,
 --   little-endian: apdb/alerts/versions/extended.yaml.
 -- args:
 --   p_ids: ids of the earlier DIASources, oldest first; null where they are in the packet themselves
 --   p_left_out: what is left out and completed later: stamps or histories; or null
+--   p_neighbours: nearbyObjects and potentialHosts as neighbour_fields has them
 -- returns: Avro bytes
 -- errors: none
 -- locks: none
 -- cost: 2 us and 1 us an id
-create or replace function apdb.alert_extension(p_ids bigint[], p_left_out text)
+create or replace function apdb.alert_extension(
+    p_ids bigint[], p_left_out text, p_neighbours bytea default '\x0000'
+)
 returns bytea
 language sql immutable parallel safe
 as $$
@@ -35,6 +38,6 @@ as $$
                 else
                     '\x02'::bytea || apdb.avro_long(octet_length(p_left_out)) || convert_to(p_left_out, 'UTF8')
             end
-            || '\x0000000000'::bytea as fields
+            || '\x000000'::bytea || p_neighbours as fields
     ) as e
 $$;

@@ -76,7 +76,15 @@ as $$
                 || coalesce('\x02'::bytea || m.fragment, '\x00'::bytea)
                 || '\x000000'::bytea
                 || case
-                    when p_extended then apdb.alert_extension(h.ids, p_left_out)
+                    when p_extended then apdb.alert_extension(
+                        h.ids, p_left_out, apdb.neighbour_fields(
+                            t.dia_object_id,
+                            (
+                                select v.store_seq from apdb.visit as v
+                                where v.visit = p_visit and v.detector = p_detector
+                            )
+                        )
+                    )
                     else ''::bytea
                 end
             )

@@ -80,6 +80,7 @@ begin
     perform apdb.claim_ids();
     perform apdb.summarise_forced();
     perform apdb.apply_summaries(p_store_seq, p_now);
+    perform apdb.find_neighbours(p_store_seq, p_mjd);
     timings := timings || jsonb_build_object('objects', apdb.ms_since(v_start));
     v_start := clock_timestamp();
 
