@@ -33,6 +33,7 @@ STEPS = (
     "summarise",
     "measure_forced",
     "objects",
+    "neighbours",
     "sources",
     "forced",
     "fragments",

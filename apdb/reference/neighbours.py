@@ -11,7 +11,6 @@ from astropy.table import Table
 from psycopg import sql
 
 from apdb.query.tables_out import fetch_table
-from apdb.schema import catalogue
 from apdb.schema.catalogue import Column
 from apdb.session import Session
 
@@ -21,7 +20,7 @@ def _column(name: str, datatype: str, description: str, unit: str | None = None)
 
 
 _COLUMNS = (
-    catalogue.table("dia_object_neighbour").column("dia_object_id"),
+    _column("dia_object_id", "long", "The object"),
     _column("kind", "text", "star, galaxy or host"),
     _column("rank", "int", "From 1: by distance, hosts by separation"),
     _column("catalogue", "text", "Name of the reference catalogue"),

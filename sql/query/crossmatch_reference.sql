@@ -56,7 +56,8 @@ begin
             ) as p
             inner join apdb_base.reference_object as r
                 on q3c_join(p.ra, p.dec, r.ra, r.dec, p_radius / 3600.0)
-                and r.catalogue_id = v_id
+                -- By + 0 the planner does not go through the whole catalogue by its key.
+                and r.catalogue_id + 0 = v_id
             offset 0
         ) as m
     ) as f

@@ -65,6 +65,11 @@ declare
     -- all. Few are faster: they are looked for around all positions at once, by an index of their own.
     v_slow double precision;
     v_fast double precision;
+    -- A circle around all positions [deg], and how far from a position fast ones are looked for.
+    v_ra double precision;
+    v_dec double precision;
+    v_circle double precision;
+    v_reach double precision;
 begin
     select
         array_agg(c.catalogue_id),
@@ -78,7 +83,23 @@ begin
     ) as t
     where c.dropped_store_seq is null and c.for_neighbours;
 
-    -- OFFSET 0 keeps expressions from being worked out once for each use.
+    if v_fast > 0.0 then
+        v_reach := p_radius / 3600.0 + v_fast + 1e-9;
+        select degrees(atan2(m.y, m.x)), degrees(atan2(m.z, sqrt(m.x * m.x + m.y * m.y))) into v_ra, v_dec
+        from (
+            select
+                avg(cos(radians(u.dec)) * cos(radians(u.ra))) as x,
+                avg(cos(radians(u.dec)) * sin(radians(u.ra))) as y,
+                avg(sin(radians(u.dec))) as z
+            from unnest(p_ra, p_dec) as u (ra, dec)
+        ) as m;
+        v_ra := v_ra - 360.0 * floor(v_ra / 360.0);
+        select max(q3c_dist(v_ra, v_dec, u.ra, u.dec)) into v_circle
+        from unnest(p_ra, p_dec) as u (ra, dec);
+    end if;
+
+    -- OFFSET 0 keeps expressions from being worked out once for each use, and + 0 the planner from going
+    -- through whole catalogues by their key.
     return query
     with place as materialized (
         select
@@ -99,30 +120,15 @@ begin
         order by q3c_ang2ipix(p.ra, p.dec)
     ),
 
+    -- In bands of declination as high as these may lie from a position: it is in theirs, or the next.
     fast as materialized (
-        select r.*
-        from (
-            select
-                c.ra, c.dec,
-                (select max(q3c_dist(c.ra, c.dec, p.ra, p.dec)) from place as p) as radius
-            from (
-                select
-                    mod((degrees(atan2(m.y, m.x)) + 360.0)::numeric, 360.0)::double precision as ra,
-                    degrees(atan2(m.z, sqrt(m.x * m.x + m.y * m.y))) as dec
-                from (
-                    select
-                        avg(p.cos_dec * cos(radians(p.ra))) as x,
-                        avg(p.cos_dec * sin(radians(p.ra))) as y,
-                        avg(sin(radians(p.dec))) as z
-                    from place as p
-                ) as m
-            ) as c
-        ) as f
-        inner join apdb_base.reference_object as r
-            on q3c_join(f.ra, f.dec, r.ra, r.dec, f.radius + p_radius / 3600.0 + v_fast + 1e-9)
+        select r.*, floor(r.dec / v_reach)::bigint as dec_band
+        from apdb_base.reference_object as r
+        where
+            q3c_join(v_ra, v_dec, r.ra, r.dec, v_circle + v_reach)
             and greatest(abs(r.pm_ra), abs(r.pm_dec)) > 100
-            and r.catalogue_id = any(v_catalogues)
-        where v_fast > 0.0
+            and r.catalogue_id + 0 = any(v_catalogues)
+            and v_fast > 0.0
     ),
 
     pair as (
@@ -134,7 +140,7 @@ begin
         from place as p
         inner join apdb_base.reference_object as r
             on q3c_join(p.ra, p.dec, r.ra, r.dec, p_radius / 3600.0 + v_slow + 1e-9)
-            and r.catalogue_id = any(v_catalogues)
+            and r.catalogue_id + 0 = any(v_catalogues)
             and (r.pm_ra is null or abs(r.pm_ra) <= 100)
             and (r.pm_dec is null or abs(r.pm_dec) <= 100)
         union all
@@ -144,9 +150,10 @@ begin
             r.ra_dec_cov, r.pm_ra, r.pm_dec, r.pm_ra_err, r.pm_dec_err, r.pm_ra_dec_cov, r.extendedness, r.ixx, r.iyy,
             r.ixy, r.effective_radius
         from fast as r
+        cross join (values (-1), (0), (1)) as b (step)
         inner join place as p
-            on p.dec between r.dec - p_radius / 3600.0 - v_fast - 1e-9 and r.dec + p_radius / 3600.0 + v_fast + 1e-9
-            and q3c_dist(p.ra, p.dec, r.ra, r.dec) <= p_radius / 3600.0 + v_fast + 1e-9
+            on floor(p.dec / v_reach)::bigint = r.dec_band + b.step
+            and q3c_dist(p.ra, p.dec, r.ra, r.dec) <= v_reach
     ),
 
     timed as (

@@ -78,8 +78,11 @@ begin
     perform apdb.claim_ids();
     perform apdb.summarise_forced();
     perform apdb.apply_summaries(store_seq, mjd_tai);
-    perform apdb.find_neighbours(store_seq, p_mjd);
     timings := p_timings - 'ephemerides_missing' || jsonb_build_object('objects', apdb.ms_since(v_start));
+    v_start := clock_timestamp();
+
+    perform apdb.find_neighbours(store_seq, p_mjd);
+    timings := timings || jsonb_build_object('neighbours', apdb.ms_since(v_start));
     v_start := clock_timestamp();
 
     perform apdb.insert_sources(store_seq, mjd_tai);
