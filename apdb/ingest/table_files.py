@@ -11,6 +11,7 @@ from typing import Any
 from astropy import units as u
 
 from apdb.errors import InvalidInput
+from apdb.ingest.files import FORMATS as FEWER
 from apdb.ingest.files import file_format, read_catalogue
 from apdb.input.containers import RawColumn, read_columns
 from apdb.input.problems import Problems
@@ -104,7 +105,7 @@ def open_table(path: Path) -> TableFile:
         try:
             kind = file_format(path)
         except InvalidInput as error:
-            raise InvalidInput(str(error).rpartition(":")[0] + f": give {FORMATS}") from error
+            raise InvalidInput(str(error).replace(f"give {FEWER}", f"give {FORMATS}")) from error
     opened = _OPENERS.get(kind, _open_whole)
     try:
         return opened(path)
