@@ -44,9 +44,12 @@ begin
                 order by q3c_ang2ipix(u.ra, u.dec)
                 offset 0
             ) as p
-            inner join apdb_base.dia_object as o
-                on q3c_join(p.ra, p.dec, o.ra, o.dec, p_radius / 3600.0)
-                and o.validity_end_mjd_tai is null
+            cross join lateral (
+                select c.dia_object_id, c.ra, c.dec
+                from apdb_base.dia_object as c
+                where q3c_join(p.ra, p.dec, c.ra, c.dec, p_radius / 3600.0) and c.validity_end_mjd_tai is null
+                offset 0
+            ) as o
             offset 0
         ) as m
     ) as f

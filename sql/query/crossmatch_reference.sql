@@ -54,10 +54,14 @@ begin
                 order by q3c_ang2ipix(u.ra, u.dec)
                 offset 0
             ) as p
-            inner join apdb_base.reference_object as r
-                on q3c_join(p.ra, p.dec, r.ra, r.dec, p_radius / 3600.0)
+            -- A lateral query is entered by the index, whatever the planner thinks of the size of the whole.
+            cross join lateral (
+                select c.reference_object_id, c.ra, c.dec
+                from apdb_base.reference_object as c
                 -- By + 0 the planner does not go through the whole catalogue by its key.
-                and r.catalogue_id + 0 = v_id
+                where q3c_join(p.ra, p.dec, c.ra, c.dec, p_radius / 3600.0) and c.catalogue_id + 0 = v_id
+                offset 0
+            ) as r
             offset 0
         ) as m
     ) as f

@@ -53,6 +53,8 @@ set search_path = apdb, @q3c@, pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
 -- The planner takes a join by Q3C for many thousand times what it is.
 set enable_seqscan = off
+-- And what follows for one row. A join by Q3C is a nested loop all the same.
+set enable_nestloop = off
 set enable_incremental_sort = off
 set jit = off
 set work_mem = '64MB'
@@ -138,11 +140,17 @@ begin
             r.ra_dec_cov, r.pm_ra, r.pm_dec, r.pm_ra_err, r.pm_dec_err, r.pm_ra_dec_cov, r.extendedness, r.ixx, r.iyy,
             r.ixy, r.effective_radius
         from place as p
-        inner join apdb_base.reference_object as r
-            on q3c_join(p.ra, p.dec, r.ra, r.dec, p_radius / 3600.0 + v_slow + 1e-9)
-            and r.catalogue_id + 0 = any(v_catalogues)
-            and (r.pm_ra is null or abs(r.pm_ra) <= 100)
-            and (r.pm_dec is null or abs(r.pm_dec) <= 100)
+        -- A lateral query is entered by the index, whatever the planner thinks of the size of the whole.
+        cross join lateral (
+            select o.*
+            from apdb_base.reference_object as o
+            where
+                q3c_join(p.ra, p.dec, o.ra, o.dec, p_radius / 3600.0 + v_slow + 1e-9)
+                and o.catalogue_id + 0 = any(v_catalogues)
+                and (o.pm_ra is null or abs(o.pm_ra) <= 100)
+                and (o.pm_dec is null or abs(o.pm_dec) <= 100)
+            offset 0
+        ) as r
         union all
         select
             p.id, p.ra, p.dec, p.cos_dec, p.var_x, p.var_y, p.cov, p.mjd,

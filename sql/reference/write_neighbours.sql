@@ -18,6 +18,7 @@ language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
 set enable_seqscan = off
+set enable_nestloop = off
 set jit = off
 as $$
 declare
