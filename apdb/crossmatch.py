@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -29,6 +31,9 @@ OBJECTS = "objects"
 
 ROWS = 20_000
 """Positions sent at a time: what bounds memory, and the time of a statement."""
+
+WORKERS = 2
+"""Parts that the database works on at once."""
 
 MAX_RADIUS = 3600.0
 
@@ -277,25 +282,44 @@ def matched(
     InvalidInput
         A position is none, or a column is not there.
     """
-    some = False
-    for first, columns, (ra_name, dec_name) in _parts(positions, ra, dec, keep):
-        by_name = {column.name: column for column in columns}
-        where = (
-            _degrees(by_name[ra_name], "ra", first),
-            _degrees(by_name[dec_name], "dec", first),
-        )
-        _check(where, (ra_name, dec_name), first)
-        found = target.run(session, *where, first)
-        for name in keep:
-            found[_free(name, found)] = _taken(by_name[name], np.asarray(found["row"]) - first)
-        some = True
-        yield found, len(where[0])
+    # Two parts are under way at once, each on a connection of its own.
+    waiting: deque[tuple[Future[Table], dict[str, RawColumn], int, int]] = deque()
+    with ThreadPoolExecutor(WORKERS, "crossmatch") as pool:
+        some = False
+        for first, columns, (ra_name, dec_name) in _parts(positions, ra, dec, keep):
+            by_name = {column.name: column for column in columns}
+            where = (
+                _degrees(by_name[ra_name], "ra", first),
+                _degrees(by_name[dec_name], "dec", first),
+            )
+            _check(where, (ra_name, dec_name), first)
+            found = pool.submit(target.run, session, *where, first)
+            waiting.append((found, by_name, first, len(where[0])))
+            some = True
+            if len(waiting) > WORKERS:
+                yield _finished(*waiting.popleft(), keep)
+        while waiting:
+            yield _finished(*waiting.popleft(), keep)
     if not some:
         none = np.empty(0)
-        found = target.run(session, none, none, 0)
+        empty = target.run(session, none, none, 0)
         for name in keep:
-            found[_free(name, found)] = none
-        yield found, 0
+            empty[_free(name, empty)] = none
+        yield empty, 0
+
+
+def _finished(
+    result: Future[Table],
+    by_name: dict[str, RawColumn],
+    first: int,
+    n: int,
+    keep: Sequence[str],
+) -> tuple[Table, int]:
+    """Return the matches of a part, with the columns kept of the input."""
+    found = result.result()
+    for name in keep:
+        found[_free(name, found)] = _taken(by_name[name], np.asarray(found["row"]) - first)
+    return found, n
 
 
 def _free(name: str, table: Table) -> str:
