@@ -1,6 +1,7 @@
 -- the fields that the extended schema has behind the public ones
 --
--- contract: prvDiaSourceIds, leftOut and neighbours as given, the other fields null, and last how many bytes that is,
+-- contract: prvDiaSourceIds, leftOut and neighbours as given, the other fields null, and last how many bytes that
+--   is,
 --   little-endian: apdb/alerts/versions/extended.yaml.
 -- args:
 --   p_ids: ids of the earlier DIASources, oldest first; null where they are in the packet themselves

@@ -4,7 +4,8 @@
 -- args:
 --   p_dia_object_ids: objects
 --   p_store_seq: the step
--- returns: object, kind (star, galaxy or host), reference object, name of its catalogue, distance [arcsec], logarithm of the
+-- returns: object, kind (star, galaxy or host), reference object, name of its catalogue, distance [arcsec],
+--   logarithm of the
 --   probability, separation; by object, stars first, then galaxies, then hosts, each in the order of rank
 -- errors: none
 -- locks: none

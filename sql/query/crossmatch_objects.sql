@@ -1,12 +1,14 @@
 -- the current DIAObjects near each of many positions
 --
--- contract: positions are numbered from 0 in the order of the arrays. Ties by id. A position without any gives no row.
+-- contract: positions are numbered from 0 in the order of the arrays. Ties by id. A position without any gives no
+--   row.
 -- args:
 --   p_ra [deg]: positions
 --   p_dec [deg]: positions
 --   p_radius [arcsec]: how far to look, above 0 and at most 3600
 --   p_best: true for the nearest only, false for all
--- returns: number of the position, object, its position and its distance [arcsec], in the order of position and distance
+-- returns: number of the position, object, its position and its distance [arcsec], in the order of position and
+--   distance
 -- errors: VA001 when something is null, NaN or out of range
 -- locks: none
 -- cost: 15 us a position and 3 us a pair

@@ -1,6 +1,7 @@
 -- the objects of a reference catalogue near each of many positions
 --
--- contract: positions are numbered from 0 in the order of the arrays. Reference objects are where they were at their
+-- contract: positions are numbered from 0 in the order of the arrays. Reference objects are where they were at
+--   their
 --   epoch: proper motions are not applied. Ties by id. A position without any gives no row.
 -- args:
 --   p_catalogue: name of the catalogue
@@ -8,7 +9,8 @@
 --   p_dec [deg]: positions
 --   p_radius [arcsec]: how far to look, above 0 and at most 3600
 --   p_best: true for the nearest only, false for all
--- returns: number of the position, reference object, its position and its distance [arcsec], in the order of position
+-- returns: number of the position, reference object, its position and its distance [arcsec], in the order of
+--   position
 --   and distance
 -- errors: VA001 when something is null, NaN or out of range; VA005 when there is no such catalogue
 -- locks: none

@@ -4,8 +4,10 @@
 --   and host, ranked from 1. The catalogue may have been dropped since.
 -- args:
 --   p_dia_object_ids: objects
--- returns: object, kind, rank, catalogue with its release, reference object, its distance [arcsec] and the logarithm of the
---   probability that it is the object (null for hosts), separation in units of its size (null but for hosts), and the time
+-- returns: object, kind, rank, catalogue with its release, reference object, its distance [arcsec] and the
+--   logarithm of the
+--   probability that it is the object (null for hosts), separation in units of its size (null but for hosts), and
+--   the time
 --   to which it was moved [d], MJD TAI; in the order of object, kind and rank
 -- errors: none
 -- locks: none

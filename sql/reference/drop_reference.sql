@@ -1,6 +1,7 @@
 -- removes a reference catalogue
 --
--- contract: its rows go, its line in the register stays, because neighbours worked out from it name it. Objects lose
+-- contract: its rows go, its line in the register stays, because neighbours worked out from it name it. Objects
+--   lose
 --   these neighbours when they are touched next, or by refresh_neighbours.
 -- args:
 --   p_name: name of the catalogue
