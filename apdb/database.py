@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from apdb.corrections import Corrections
+from apdb.crossmatch import Crossmatches
 from apdb.ephemeris import Ephemerides
 from apdb.expectations import Expectations
 from apdb.features.api import Features
@@ -14,6 +15,8 @@ from apdb.input.visit import Visit
 from apdb.precovery.run import Precovery
 from apdb.query.queries import Queries
 from apdb.query.status import Monitoring
+from apdb.reference.load import ReferenceCatalogues
+from apdb.reference.neighbours import Neighbours
 from apdb.retrieval.alerts import Alerts
 from apdb.settings import Settings
 from apdb.store import Rule, StoreReport, store_visit
@@ -57,13 +60,16 @@ def connect(
 class Apdb(
     Alerts,
     Corrections,
+    Crossmatches,
     Ephemerides,
     Expectations,
     Features,
     ForcedPhotometry,
     Monitoring,
+    Neighbours,
     Precovery,
     Queries,
+    ReferenceCatalogues,
     Settings,
 ):
     """An alert production database; made by `connect`, safe to share between threads."""

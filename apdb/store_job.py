@@ -34,6 +34,7 @@ STEPS = (
     "summarise",
     "measure_forced",
     "objects",
+    "neighbours",
     "sources",
     "forced",
     "fragments",

@@ -59,6 +59,7 @@ ROOMS = {
     "features": "light-curve features, proper motion and parallax: statistics and queue",
     "solar_system": "known objects of the solar system",
     "corrections": "reassign, merge, split, withdraw, replace",
+    "reference": "reference catalogues, and the neighbours of objects in them",
     "alerts": "fragments, packets, what is eligible; alerts as of a step of knowledge",
     "archive": "files of the archive and the index of their alerts; maintenance",
     "retrieval": "what alerts are asked by; brokers may call it",

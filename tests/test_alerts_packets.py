@@ -33,7 +33,9 @@ MORE: dict[str, Any] = {
     "snapDiffFlux": 12.5,
     "snapDiffFluxErr": None,
     "features": {"amplitude": 1.5, "μ": -2.0},
-    "nearbyObjects": [{"objectId": 2**60, "distance": 1.5, "lnP": None}],
+    "nearbyObjects": [
+        {"objectId": 2**60, "catalogue": "gaia", "isGalaxy": False, "distance": 1.5, "lnP": None}
+    ],
     "potentialHosts": [],
 }
 

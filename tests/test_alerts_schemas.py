@@ -96,7 +96,7 @@ def test_found_again_by_number(version: str, extended: bool) -> None:
 
 def test_numbers_are_distinct_and_unknown_ones_refused() -> None:
     ids = [alert_schema(v, extended=e).registry_id for v in VERSIONS for e in (False, True)]
-    assert ids == [1000, 1001000, 1100, 1001100, 1101, 1001101]
+    assert ids == [1000, 2001000, 1100, 2001100, 1101, 2001101]
     with pytest.raises(InvalidInput, match=r"no alert schema has registry id 999.*1101 \(11.1\)"):
         schema_of_registry_id(999)
 

@@ -17,6 +17,7 @@ STAGES = (
     "select apdb.open_fragment_stage()",
     "select apdb.open_alert_stage()",
     "select apdb.open_ephemeris_stage()",
+    "select apdb.open_reference_stage()",
     "select apdb.open_changes()",
     "select apdb.open_nway_stage()",
     "create temporary table stage_nway_object (object_id bigint)",

@@ -23,6 +23,7 @@ from apdb.alerts.schemas import AlertSchema
 from apdb.features.packet import features_as_of
 from apdb.input.copy_read import read_copy
 from apdb.input.records import Batch
+from apdb.reference.neighbours import packet_fields
 from apdb.schema import catalogue
 
 MJD_FIRST, MJD_LAST = 0.0, 200_000.0
@@ -104,6 +105,7 @@ def render(
         *_solar_system(connection, schema, triggers),
     )
     features = features_as_of(connection, ids, store_seq) if schema.extended else {}
+    near = packet_fields(connection, ids.tolist(), store_seq) if schema.extended else {}
     trigger_bytes = records(schema, "diaSource", triggers).rows()
     ss_owners = triggers.columns["ss_object_id"].tolist()
     numbers = triggers.columns["dia_source_id"].tolist()
@@ -117,6 +119,7 @@ def render(
             values: dict[str, object] = {"features": features.get(owner)}
             if left_out is not None:
                 values["leftOut"] = left_out
+            values |= near.get(owner, {})
             pieces.append(extension(schema, earlier, values))
         yield Rendered(number, owner, ss_owner, b"".join(pieces))
 

@@ -19,9 +19,11 @@ from apdb.cli import (
     nway,
     precovery,
     query,
+    reference,
     serve,
     server,
     store,
+    xmatch,
 )
 from apdb.cli.context import Settings
 from apdb.errors import ApdbError, InvalidInput
@@ -48,6 +50,8 @@ app.command()(query.visits)
 app.command()(query.sources)
 app.command()(query.status)
 app.command("nway")(nway.nway_)
+app.add_typer(reference.app, name="reference")
+app.command()(xmatch.xmatch)
 app.command("maintain")(maintain.maintain_)
 app.command("characterize")(characterize.characterize)
 app.command("features")(characterize.features)

@@ -60,3 +60,44 @@ class ProgressBar(Watcher):
         """Move on by a visit."""
         self._sources += outcome.n_sources
         self._bar.update(self._task, advance=1, sources=self._sources)
+
+
+class RowsBar:
+    """A bar of rows, with or without a known end; nothing where nobody would see it.
+
+    Parameters
+    ----------
+    what : str
+        What is being done.
+    unit : str
+        What is counted.
+    """
+
+    def __init__(self, what: str, unit: str = "rows") -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:,.0f} " + unit),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=not sys.stderr.isatty(),
+            transient=True,
+        )
+        self._task = self._bar.add_task(what, total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def at(self, done: int, total: int | None) -> None:
+        """Say how far it is."""
+        self._bar.update(self._task, completed=done, total=total)

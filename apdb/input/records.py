@@ -237,6 +237,8 @@ def _check_range(
         return
     name = column.name
     message: str | Callable[[int], str]
+    if name.startswith("pm_") and not name.endswith("_err"):
+        return
     if name == "ra" or name.endswith("_ra"):
         bad = (values < 0) | (values >= 360)
         message = lambda row: ra_problem(float(values[row]))  # noqa: E731

@@ -17,6 +17,8 @@ HIDDEN = {
     "dia_object_feature": "store_seq_end is null",
     "dia_object_astrometry": "store_seq_end is null",
     "dia_object_feature_packet": "store_seq_end is null",
+    "dia_object_neighbour": "store_seq_end is null",
+    "reference_catalogue": "dropped_store_seq is null",
 }
 """Condition on the rows that default reads see, where not all of them are seen."""
 

@@ -1,16 +1,19 @@
 -- the fields that the extended schema has behind the public ones
 --
--- contract: prvDiaSourceIds, leftOut and features as given, the other fields null, and last how many bytes that
---   is, little-endian: apdb/alerts/versions/extended.yaml.
+-- contract: prvDiaSourceIds, leftOut, features and neighbours as given, the other fields null, and last how many
+--   bytes that is, little-endian: apdb/alerts/versions/extended.yaml.
 -- args:
 --   p_ids: ids of the earlier DIASources, oldest first; null where they are in the packet themselves
 --   p_left_out: what is left out and completed later: stamps or histories; or null
 --   p_features: Avro bytes of the features of the object, or null
+--   p_neighbours: nearbyObjects and potentialHosts as neighbour_fields has them
 -- returns: Avro bytes
 -- errors: none
 -- locks: none
 -- cost: 2 us and 1 us an id
-create or replace function apdb.alert_extension(p_ids bigint[], p_left_out text, p_features bytea)
+create or replace function apdb.alert_extension(
+    p_ids bigint[], p_left_out text, p_features bytea default null, p_neighbours bytea default '\x0000'
+)
 returns bytea
 language sql immutable parallel safe
 as $$
@@ -38,6 +41,6 @@ as $$
             end
             || '\x0000'::bytea
             || coalesce('\x02'::bytea || p_features, '\x00'::bytea)
-            || '\x0000'::bytea as fields
+            || p_neighbours as fields
     ) as e
 $$;

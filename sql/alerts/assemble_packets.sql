@@ -85,6 +85,14 @@ as $$
                                     select x.fragment
                                     from apdb.dia_object_feature_packet as x
                                     where x.dia_object_id = t.dia_object_id
+                                ),
+                                apdb.neighbour_fields(
+                                    t.dia_object_id,
+                                    (
+                                        select v.store_seq
+                                        from apdb.visit as v
+                                        where v.visit = p_visit and v.detector = p_detector
+                                    )
                                 )
                             )
                     else ''::bytea

@@ -71,6 +71,7 @@ begin
     perform apdb.summarise_forced();
     perform apdb.apply_summaries(store_seq, mjd_tai);
     perform apdb.queue_precovery(mjd_tai, p_new_object);
+    perform apdb.find_neighbours(store_seq, null);
     select coalesce(array_agg(t.dia_object_id order by t.dia_object_id), '{}') into changed
     from pg_temp.stage_touched as t
     where t.dia_object_id is distinct from p_new_object;

@@ -84,6 +84,10 @@ begin
     timings := timings || jsonb_build_object('objects', apdb.ms_since(v_start));
     v_start := clock_timestamp();
 
+    perform apdb.find_neighbours(p_store_seq, p_mjd);
+    timings := timings || jsonb_build_object('neighbours', apdb.ms_since(v_start));
+    v_start := clock_timestamp();
+
     perform apdb.insert_sources(p_store_seq, p_now);
     perform apdb.store_ss_sources();
     perform apdb.count_ss_objects(array(

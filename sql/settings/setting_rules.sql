@@ -84,6 +84,18 @@ as $$
         'longitude of the observatory, east positive, which says when a night begins'
     ),
     (
+        'neighbour_radius', 'number', 0.0, 300.0, true, null, 'arcsec',
+        'farthest that a neighbour or potential host of a DIAObject may be'
+    ),
+    (
+        'neighbour_prior', 'number', 0.0, 0.999999, true, null, null,
+        'prior probability that a DIAObject is one of the reference objects within neighbour_radius'
+    ),
+    (
+        'host_separation', 'choice', null, null, false, array['moments', 'effective_radius'], null,
+        'what separations from potential hosts are measured in'
+    ),
+    (
         'partitions_ahead_days', 'integer', 0.0, 3650.0, false, null, 'd',
         'how far ahead of the night partitions are made'
     ),

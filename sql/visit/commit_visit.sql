@@ -82,6 +82,10 @@ begin
     timings := p_timings - 'ephemerides_missing' || jsonb_build_object('objects', apdb.ms_since(v_start));
     v_start := clock_timestamp();
 
+    perform apdb.find_neighbours(store_seq, p_mjd);
+    timings := timings || jsonb_build_object('neighbours', apdb.ms_since(v_start));
+    v_start := clock_timestamp();
+
     perform apdb.insert_sources(store_seq, mjd_tai);
     perform apdb.store_ss_sources();
     timings := timings || jsonb_build_object('sources', apdb.ms_since(v_start));

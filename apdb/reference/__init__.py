@@ -1,0 +1,1 @@
+"""Reference catalogues: loading them, and the neighbours of objects in them."""
