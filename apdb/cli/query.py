@@ -11,6 +11,7 @@ from astropy.time import Time
 
 import apdb
 from apdb.cli.context import print_json, settings
+from apdb.cli.draw_object import draw_object
 from apdb.cli.show_status import show_status
 from apdb.cli.tables import (
     check_out,
@@ -116,7 +117,10 @@ def object_(
     context: typer.Context,
     dia_object_id: Annotated[int, typer.Argument(metavar="ID", help="The dia_object_id.")],
     plot: Annotated[
-        Path | None, typer.Option(help="Draw the light curve: .png, .pdf or .svg.")
+        Path | None,
+        typer.Option(
+            help="Draw fluxes, magnitudes, phases, positions, the last stamps: .png, .pdf, .svg."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -124,14 +128,8 @@ def object_(
     with _connect(context) as db:
         versions = db.object_versions(dia_object_id)
         curve = db.light_curve(dia_object_id)
-    if plot is not None:
-        from apdb.plots import light_curve, save
-
-        forced = curve["forced"]
-        title = f"DIAObject {dia_object_id}"
-        save(
-            light_curve(curve[~forced], curve[forced] if forced.any() else None, title=title), plot
-        )
+        if plot is not None:
+            draw_object(db, dia_object_id, plot)
     if json or settings(context).json:
         print_json({"versions": table_json(versions), "light_curve": table_json(curve)})
         return
@@ -139,7 +137,7 @@ def object_(
         cut = f", the last {SHOWN}" if len(table) > SHOWN else ""
         show_table(table[-SHOWN:], columns, f"DIAObject {dia_object_id}: {len(table)} {what}{cut}")
     if plot is not None:
-        typer.echo(f"light curve drawn in {plot}")
+        typer.echo(f"object drawn in {plot}")
 
 
 def visits(
