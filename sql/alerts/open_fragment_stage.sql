@@ -17,6 +17,7 @@ declare
     v_made_by text;
     v_table text;
 begin
+    perform apdb.refuse_foreign_stages();
     select m.value into v_made_by
     from apdb_base.metadata as m
     where m.name = 'routines.fingerprint';

@@ -16,6 +16,7 @@ as $$
 declare
     v_made_by text;
 begin
+    perform apdb.refuse_foreign_stages();
     select m.value into v_made_by
     from apdb_base.metadata as m
     where m.name = 'routines.fingerprint';

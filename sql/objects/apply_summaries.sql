@@ -28,23 +28,17 @@ begin
         group by t.is_mixed, case when not t.is_mixed then t.stale_bands end, t.exists_already, t.has_place
     loop
         v_name := 'apdb_object_' || v_group.name;
-        if not apdb.is_prepared(v_name) then
-            execute format(
-                'prepare %I (double precision, bigint) as %s',
-                v_name,
-                apdb.object_statement(v_group.stale, v_group.is_mixed, v_group.exists_already, v_group.has_place)
-            );
-        end if;
+        perform apdb.prepare_once(
+            v_name, '(double precision, bigint)',
+            apdb.object_statement(v_group.stale, v_group.is_mixed, v_group.exists_already, v_group.has_place)
+        );
         execute format('execute %I (%s, %s)', v_name, p_now, p_store_seq);
 
         v_name := 'apdb_sums_' || v_group.name;
-        if not apdb.is_prepared(v_name) then
-            execute format(
-                'prepare %I as %s',
-                v_name,
-                apdb.sums_statement(v_group.stale, v_group.is_mixed, v_group.exists_already, v_group.has_place)
-            );
-        end if;
+        perform apdb.prepare_once(
+            v_name, '',
+            apdb.sums_statement(v_group.stale, v_group.is_mixed, v_group.exists_already, v_group.has_place)
+        );
         execute format('execute %I', v_name);
     end loop;
 end

@@ -17,23 +17,23 @@ as $$
 declare
     v_columns text;
 begin
-    if not apdb.is_prepared('apdb_versions') then
-        select string_agg(a.attname, ', o.' order by a.attnum) into v_columns
-        from pg_attribute as a
-        where
-            a.attrelid = 'apdb_base.dia_object_version'::regclass and a.attnum > 0 and not a.attisdropped
-            and a.attname not in ('validity_end_mjd_tai', 'store_seq_end');
-        -- In id order: neighbours in the exclusion constraint's tree come one after the other.
-        execute format(
-            'prepare apdb_versions (double precision, bigint) as'
-            ' insert into apdb_base.dia_object_version (validity_end_mjd_tai, store_seq_end, %s)'
+    select string_agg(a.attname, ', o.' order by a.attnum) into v_columns
+    from pg_attribute as a
+    where
+        a.attrelid = 'apdb_base.dia_object_version'::regclass and a.attnum > 0 and not a.attisdropped
+        and a.attname not in ('validity_end_mjd_tai', 'store_seq_end');
+    -- In id order: neighbours in the exclusion constraint's tree come one after the other.
+    perform apdb.prepare_once(
+        'apdb_versions', '(double precision, bigint)',
+        format(
+            'insert into apdb_base.dia_object_version (validity_end_mjd_tai, store_seq_end, %s)'
             ' select coalesce(o.validity_end_mjd_tai, $1), coalesce(o.store_seq_end, $2), o.%s'
             ' from pg_temp.stage_touched as t'
             ' inner join apdb_base.dia_object as o on t.dia_object_id = o.dia_object_id'
             ' where t.exists_already and o.store_seq < $2 order by o.dia_object_id',
             replace(v_columns, ', o.', ', '), v_columns
-        );
-    end if;
+        )
+    );
     execute format('execute apdb_versions (%s, %s)', p_now, p_store_seq);
 end
 $$;

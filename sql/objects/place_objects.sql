@@ -23,9 +23,7 @@ begin
         group by t.is_mixed, case when not t.is_mixed then t.stale_bands end
     loop
         v_name := format('apdb_place_%s_%s', v_group.stale, v_group.is_mixed);
-        if not apdb.is_prepared(v_name) then
-            execute format('prepare %I as %s', v_name, apdb.place_statement(v_group.stale, v_group.is_mixed));
-        end if;
+        perform apdb.prepare_once(v_name, '', apdb.place_statement(v_group.stale, v_group.is_mixed));
         execute format('execute %I', v_name);
     end loop;
 end

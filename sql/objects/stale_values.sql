@@ -12,26 +12,24 @@
 -- cost: 30 us
 create or replace function apdb.stale_values(p_names text[], p_stale integer, p_mixed boolean, p_target text)
 returns text
-language sql immutable parallel safe
+language plpgsql immutable parallel safe
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
 as $$
-    select apdb.for_bands(
-        (
-            select string_agg(
-                case
-                    when p_mixed then format(
-                        'case when t.stale_bands & (1 << strpos(''ugrizy'', ''#'') - 1) <> 0 then %s else %s.#_%s end',
-                        v.staged, p_target, n.name
-                    )
-                    else v.staged
-                end,
-                ', ' order by n.i
-            )
-            from unnest(p_names) with ordinality as n (name, i)
-            cross join lateral (
-                select format(case when n.name = 'psf_flux_ndata' then 'coalesce(#.%s, 0)' else '#.%s' end, n.name) as staged
-            ) as v
-        ),
-        p_stale
-    )
+declare
+    c_count constant text := 'psf_flux_ndata';
+    v_piece text := '#.' || array_to_string(p_names, ', #.');
+begin
+    if p_mixed then
+        select string_agg(
+            format(
+                'case when t.stale_bands & (1 << strpos(''ugrizy'', ''#'') - 1) <> 0 then #.%1$s else %2$s.#_%1$s end',
+                n.name, p_target
+            ),
+            ', ' order by n.i
+        )
+        into v_piece
+        from unnest(p_names) with ordinality as n (name, i);
+    end if;
+    return apdb.for_bands(replace(v_piece, '#.' || c_count, format('coalesce(#.%s, 0)', c_count)), p_stale);
+end
 $$;

@@ -20,8 +20,8 @@ as $$
 declare
     c_few constant integer := 200;
     v_made_by text;
-    v_statement text;
 begin
+    perform apdb.refuse_foreign_stages();
     if current_setting('apdb.stage_is_open', true) = 'yes' then
         return;
     end if;
@@ -42,14 +42,6 @@ begin
         drop table pg_temp.stage_source, pg_temp.stage_forced, pg_temp.stage_pair, pg_temp.stage_match,
             pg_temp.stage_prediction, pg_temp.stage_touched, pg_temp.stage_band, pg_temp.stage_summary;
     end if;
-
-    for v_statement in
-        select s.name
-        from pg_prepared_statements as s
-        where s.name like 'apdb\_%'
-    loop
-        execute format('deallocate %I', v_statement);
-    end loop;
 
     -- No NOT NULL here: the constraints of the base tables name what is wrong.
     execute 'create temporary table stage_source as select * from apdb_base.dia_source with no data';
