@@ -122,6 +122,26 @@ def test_object_and_its_plot(stored: apdb.Apdb, dsn: str, tmp_path: Path) -> Non
     assert found["light_curve"][0]["dia_object_id"] == str(FIRST)
 
 
+def test_an_object_with_neighbours_and_features(stored: apdb.Apdb, dsn: str) -> None:
+    text = run(dsn, "object", str(FIRST))
+    for word in ("neighbours", "features", "parallax"):
+        assert word not in text
+    star = {"reference_object_id": [2**61 + 1], "ra": [150.0], "dec": [1.0 + 1 / 3600]}
+    stored.load_reference("stars", star, kind="star", epoch="J2016.0")
+    stored.refresh_neighbours()
+    stored.characterize()
+    text = run(dsn, "object", str(FIRST))
+    for word in ("1 neighbours and hosts", "stars", "3 light curves with features", "stetson_j"):
+        assert word in text
+    assert "proper motion and parallax" in text
+    found = json.loads(run(dsn, "object", str(FIRST), "--json"))
+    (near,) = found["neighbours"]
+    assert (near["kind"], near["reference_object_id"]) == ("star", str(2**61 + 1))
+    assert near["distance"] == pytest.approx(1.0, abs=0.3)
+    assert [row["band"] for row in found["features"]] == ["g", "i", "r"]
+    assert found["astrometry"][0]["n_points"] == N
+
+
 def test_visits_and_sources(stored: apdb.Apdb, dsn: str, tmp_path: Path) -> None:
     rows = json.loads(run(dsn, "visits", "--json"))
     assert [row["visit"] for row in rows] == list(range(100, 100 + N))

@@ -13,6 +13,7 @@ import pyarrow.parquet
 import pytest
 from astropy.coordinates import SkyCoord, search_around_sky
 from astropy.table import Table
+from psycopg.conninfo import make_conninfo
 from reference_tools import around, simulate
 from test_cli_query import run
 
@@ -86,6 +87,29 @@ def test_objects_with_columns_of_theirs(db: apdb.Apdb, stored: tuple[Any, Any]) 
     assert set(found["n_dia_sources"]) == {1}
     assert set(found["last_dia_source_mjd_tai"]) == {61100.0}
     assert found["distance"].max() < 1e-6
+
+
+def test_readers_may(db: apdb.Apdb, stored: tuple[Any, Any]) -> None:
+    """Everything that analysts ask of catalogues, neighbours and features."""
+    sky = simulate(PLACES["plain"], n=50)
+    db.load_reference("simulated", sky.columns)
+    ids = db.crossmatch({"ra": stored[0], "dec": stored[1]})["dia_object_id"].tolist()
+    db.refresh_neighbours()
+    db.set_setting("features_min_sources", 1)
+    db.characterize(ids[:1])
+    with apdb.connect(make_conninfo(db.dsn, user="apdb_reader")) as reader:
+        table = {"ra": sky["ra"], "dec": sky["dec"]}
+        found = reader.crossmatch(table, "simulated", columns=["ra_err", "extendedness"])
+        assert found["row"].tolist() == list(range(50))
+        assert len(reader.crossmatch({"ra": stored[0], "dec": stored[1]}, columns=["ra"]))
+        with pytest.raises(apdb.NotFound, match="There are: simulated"):
+            reader.crossmatch(table, "gaia")
+        assert [each.name for each in reader.references()] == ["simulated"]
+        assert len(reader.neighbours(ids))
+        assert len(reader.features(ids[0])) == len(reader.astrometry(ids[0])) == 1
+        assert reader.features_due().n_objects == 1
+        assert reader.precovery_queue() is not None
+        assert len(reader.followed()) == 0
 
 
 def test_merged_objects_are_not_found(db: apdb.Apdb, stored: tuple[Any, Any]) -> None:

@@ -30,6 +30,15 @@ def queue(connection: psycopg.Connection[Any]) -> dict[int, int]:
     return found
 
 
+def enqueued(
+    connection: psycopg.Connection[Any], ids: list[int] | None, *, everything: bool = False
+) -> int:
+    row = connection.execute("select apdb.enqueue_features(%s, %s)", (everything, ids)).fetchone()
+    connection.commit()
+    assert row is not None
+    return int(row[0])
+
+
 def versions(connection: psycopg.Connection[Any], table: str = "dia_object_astrometry") -> Any:
     """(object, store_seq, store_seq_end) of every version, by object and step."""
     rows = connection.execute(
@@ -174,6 +183,55 @@ def test_one_object_that_fails_does_not_hold_up_the_others(
     assert db.characterize().n_written == 0
     assert db.characterize([int(ids[2])]).n_written == 1
     assert db.features_due().n_failed == 0
+
+
+def test_points_of_all_sizes_do_not_fail(db: apdb.Apdb) -> None:
+    fluxes = [(100, 5), (3e38, 5), (-3e38, 1e-45), (100, 1e-45), (100, 3e38), (3e38, 1e-45)]
+    for k, (flux, error) in enumerate(fluxes, 1):
+        visit = apdb.Visit(
+            visit=k, detector=1, band="r", midpoint_mjd_tai=MJD + k, ra=150.0, dec=2.2, radius=0.3
+        )
+        source = {"dia_source_id": [k], "ra": [150.0], "dec": [2.2]}
+        db.store_visit(visit, source | {"psf_flux": [flux], "psf_flux_err": [error]})
+    done = db.characterize()
+    assert (done.n_written, done.n_failed) == (1, 0)
+    (row,) = db.features(1)
+    assert np.ma.is_masked(row["amplitude"])  # 6e38 is no real
+    assert row["median_buffer_fraction"] == pytest.approx(3 / 6)
+    assert row["slope_trend"] == pytest.approx((1 - 1 + 1 + 0 + 1) / 5)
+
+
+def test_an_object_is_queued_once_and_tried_again(
+    db: apdb.Apdb, plain_connection: psycopg.Connection[Any]
+) -> None:
+    ids = stored_field(db, n_objects=4, n_visits=3).tolist()
+    plain_connection.execute(
+        "insert into apdb_base.feature_queue (dia_object_id, due_mjd_tai, attempts, error) "
+        "values (%s, 1, 3, 'x'), (%s, 2, 3, 'a')",
+        ids[:2],
+    )
+    plain_connection.execute(
+        "update apdb_base.metadata set value = (select max(store_seq) from apdb_base.store_event) "
+        "where name = 'state.features_store_seq'"
+    )
+    plain_connection.commit()
+    assert db.features_due().last_error == "a"  # of the one that became due last
+    assert enqueued(plain_connection, None) == 0
+    assert queue(plain_connection) == {ids[0]: 3, ids[1]: 3}
+    assert enqueued(plain_connection, [ids[1], ids[2], ids[2]]) == 1
+    assert queue(plain_connection) == {ids[0]: 3, ids[1]: 0, ids[2]: 0}
+    assert enqueued(plain_connection, None, everything=True) == 1
+    assert queue(plain_connection) == dict.fromkeys(ids, 0)
+
+
+def test_catalogues_are_no_steps_to_look_at(db: apdb.Apdb) -> None:
+    stored_field(db, n_objects=2, n_visits=3)
+    db.load_reference("far", {"ra": [1.0], "dec": [1.0], "epoch_mjd_tai": [57000.0]})
+    db.refresh_neighbours()
+    db.drop_reference("far")
+    assert db.features_due().n_steps_unseen == 3
+    db.characterize()
+    assert db.features_due().n_steps_unseen == 0
 
 
 def test_wrong_arguments(db: apdb.Apdb) -> None:

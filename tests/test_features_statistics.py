@@ -234,6 +234,21 @@ def test_extreme_light_curves_do_not_fail(
         assert np.isnan(found["chi2_qso"])
 
 
+def test_points_of_all_sizes_at_once(plain_connection: psycopg.Connection[Any]) -> None:
+    """The departures are 1e83 errors: their squares are no float's, squared once more."""
+    flux = np.array([100, 3e38, -3e38, 100, 100, 3e38], np.float32).astype(float)
+    error = np.array([5, 5, 1e-45, 1e-45, 3e38, 1e-45], np.float32).astype(float)
+    t = 61000.0 + np.arange(6)
+    for level in (1e-45, 100.0, 3e38):
+        found = in_sql(plain_connection, (t, flux, error), level)
+        assert found["amplitude"] == np.ptp(flux)
+        assert found["standard_deviation"] == pytest.approx(np.std(flux, ddof=1))
+        assert found["skewness"] == pytest.approx(stats.skew(flux, bias=False))
+        delta = stetson_delta(flux, error)
+        k = np.mean(np.abs(delta) / np.sqrt(np.mean(delta**2)))
+        assert found["stetson_k"] == pytest.approx(k)
+
+
 def test_quasar_metrics_by_band(plain_connection: psycopg.Connection[Any]) -> None:
     """Parameters of Butler & Bloom's table 1; there is none for y, so it has those of z."""
     t, f, e = random_curve(np.random.default_rng(4), 60)

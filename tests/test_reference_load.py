@@ -160,6 +160,52 @@ def test_names_and_replacement(db: apdb.Apdb, plain_connection: Plain) -> None:
     assert [row["dec"] for row in stored(plain_connection)] == [2.0, 2.0]
 
 
+def test_the_step_gets_its_number_when_the_rows_are_in(
+    db: apdb.Apdb, plain_connection: Plain
+) -> None:
+    """While a number is taken, nobody gets alerts of what others store after it."""
+    one = {"ra": [1.0], "dec": [1.0], "epoch_mjd_tai": [57000.0]}
+    db.load_reference("a", one)
+    plain_connection.execute("""
+        create table public.held (what text, n bigint);
+        create function public.note() returns trigger language plpgsql security definer as $$
+        begin
+            insert into public.held select tg_op, count(*) from pg_locks as l
+            where l.pid = pg_backend_pid() and l.locktype = 'advisory' and l.objsubid = 1
+                and l.classid::bigint >> 16 = 17005;
+            return null;
+        end $$;
+        create trigger note after insert or delete on apdb_base.reference_object
+        for each statement execute function public.note();
+        create trigger note after insert on apdb_base.reference_catalogue
+        for each statement execute function public.note();
+    """)
+    plain_connection.commit()
+
+    def held() -> list[tuple[str, bool]]:
+        rows = plain_connection.execute("select what, n > 0 from public.held").fetchall()
+        plain_connection.execute("truncate public.held")
+        plain_connection.commit()
+        return rows
+
+    db.load_reference("a", one, replace=True)
+    # Rows in, those of the old one out, then the line in the register, which has the number.
+    assert held() == [("INSERT", False), ("DELETE", False), ("INSERT", True)]
+    db.drop_reference("a")
+    assert held() == [("DELETE", False)]
+    steps = plain_connection.execute(
+        "select store_seq, reason from apdb_base.store_event order by store_seq"
+    ).fetchall()
+    assert [reason for _, reason in steps] == ["load of a", "drop of a", "load of a", "drop of a"]
+    register = plain_connection.execute(
+        "select store_seq, dropped_store_seq from apdb_base.reference_catalogue order by catalogue_id"
+    ).fetchall()
+    numbers = [number for number, _ in steps]
+    assert register == [(numbers[0], numbers[1]), (numbers[2], numbers[3])]
+    newest = "select value::bigint from apdb_base.metadata where name = 'state.reference_store_seq'"
+    assert plain_connection.execute(newest).fetchone() == (numbers[3],)
+
+
 BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "nan": ({"ra": [1.0, np.nan]}, {}, "row 1, column ra"),
     "ra": ({"ra": [1.0, 361.0]}, {}, r"row 1, column ra = 361.0: must be a finite number of degrees"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import apdb
 from apdb.alerts.packets import decode
 from apdb.alerts.render import render
 from apdb.alerts.schemas import alert_schema
+from apdb.reference import neighbours as neighbours_module
 
 Plain = psycopg.Connection[Any]
 CENTRE = (150.0, 2.2)
@@ -159,6 +161,34 @@ def test_drop_and_refresh(db: apdb.Apdb, sky: Sky, plain_connection: Plain) -> N
     # The name of a catalogue that was dropped is still that of old neighbours.
     numbers = {c for row in versions(plain_connection, 1) for c in row["nearby_obj_catalogue"]}
     assert numbers == {1, None, 2}
+
+
+def test_refresh_goes_on_where_the_sky_was_held(
+    db: apdb.Apdb, sky: Sky, plain_connection: Plain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that holds the sky of one object, in the middle of the run."""
+    first = sources([1, 2, 3], [0.0, 3.0, 6.0])
+    db.store_visit(visit(1, MJD), first | {"dec": first["dec"] + np.array([0.0, 0.15, -0.15])})
+    db.drop_reference("simulated")
+    seen: list[int] = []
+    cells = "select pg_advisory_lock(17002, c.cell) from apdb.dia_object as o, apdb.sky_cells(o.ra, o.dec, 0) as c where o.dia_object_id = "
+    with (
+        psycopg.connect(plain_connection.info.dsn, autocommit=True) as holder,
+        apdb.connect(db.dsn, busy_timeout=0.1) as impatient,
+    ):
+        order = "select dia_object_id from apdb.dia_object order by public.q3c_ang2ipix(ra, dec)"
+        second = [i for (i,) in holder.execute(order)][1]
+        holder.execute(f"{cells}{second}")
+        monkeypatch.setattr(neighbours_module, "PATIENCE", 0.2)
+        with pytest.raises(apdb.Busy):
+            impatient.refresh_neighbours(lambda n, _: seen.append(n), batch=1)
+        assert seen == [1]
+        monkeypatch.setattr(neighbours_module, "PATIENCE", 60.0)
+        timer = threading.Timer(1.0, holder.execute, ["select pg_advisory_unlock_all()"])
+        timer.start()
+        assert impatient.refresh_neighbours(lambda n, _: seen.append(n), batch=1) == 2
+        timer.join()
+    assert seen == [1, 0, 1, 2]
 
 
 CORRECTIONS: dict[str, Any] = {

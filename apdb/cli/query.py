@@ -39,6 +39,19 @@ _OBJECT = (
 )
 _VERSION = ("validity_start_mjd_tai", "validity_end_mjd_tai", "store_seq", *_OBJECT[1:6])
 _CURVE = ("midpoint_mjd_tai", "band", "psf_flux", "psf_flux_err", "forced", "visit", "detector")
+_NEIGHBOUR = ("kind", "rank", "catalogue", "reference_object_id", "distance", "ln_p", "separation")
+_FEATURE = (
+    "band",
+    "n_points",
+    "frequency1",
+    "significance1",
+    "amplitude",
+    "standard_deviation",
+    "stetson_j",
+    "chi2_qso",
+    "chi2_false",
+)
+_MOTION = ("pm_ra", "pm_ra_err", "pm_dec", "pm_dec_err", "parallax", "parallax_err", "n_points")
 _SOURCE = (
     "dia_source_id",
     "detector",
@@ -124,16 +137,33 @@ def object_(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show a DIAObject: its versions and its light curve."""
+    """Show a DIAObject: its versions, neighbours, features and light curve.
+
+    All features of it are shown by `apdb features`.
+    """
     with _connect(context) as db:
         versions = db.object_versions(dia_object_id)
         curve = db.light_curve(dia_object_id)
+        known = {
+            "neighbours": db.neighbours(dia_object_id),
+            "features": db.features(dia_object_id),
+            "astrometry": db.astrometry(dia_object_id),
+        }
         if plot is not None:
             draw_object(db, dia_object_id, plot)
     if json or settings(context).json:
-        print_json({"versions": table_json(versions), "light_curve": table_json(curve)})
+        tables = {"versions": versions, **known, "light_curve": curve}
+        print_json({name: table_json(table) for name, table in tables.items()})
         return
-    for table, columns, what in ((versions, _VERSION, "versions"), (curve, _CURVE, "points")):
+    for table, columns, what in (
+        (versions, _VERSION, "versions"),
+        (known["neighbours"], _NEIGHBOUR, "neighbours and hosts"),
+        (known["features"], _FEATURE, "light curves with features"),
+        (known["astrometry"], _MOTION, "proper motion and parallax"),
+        (curve, _CURVE, "points"),
+    ):
+        if not len(table) and columns not in (_VERSION, _CURVE):
+            continue
         cut = f", the last {SHOWN}" if len(table) > SHOWN else ""
         show_table(table[-SHOWN:], columns, f"DIAObject {dia_object_id}: {len(table)} {what}{cut}")
     if plot is not None:

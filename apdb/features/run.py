@@ -70,7 +70,7 @@ class FeaturesDue:
     n_failed : int
         Objects that failed three times and wait for new points.
     last_error : str or None
-        Why one of them failed.
+        Why that of them failed that became due last.
     n_steps_unseen : int
         Visits and corrections that the next run looks through.
     n_objects : int

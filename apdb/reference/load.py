@@ -214,41 +214,6 @@ class ReferenceCatalogues(Session):
         assert row is not None
         return int(row[0])
 
-    def refresh_neighbours(self, watch: Watch | None = None, *, batch: int = 2000) -> int:
-        """Work out the neighbours of all objects that do not have them by the latest catalogues.
-
-        For objects that no visit touches soon; safe to stop and to run again.
-
-        Parameters
-        ----------
-        watch : callable, optional
-            Called with the number of objects worked out so far, and None.
-        batch : int, optional
-            How many objects to look at in one transaction.
-
-        Returns
-        -------
-        int
-            Number of objects worked out.
-
-        Raises
-        ------
-        Busy
-            Another session holds a part of the sky.
-        """
-        after, done = -1, 0
-        while True:
-            with self.connection() as connection:
-                row = connection.execute(
-                    "select last, n_objects from apdb.refresh_neighbours(%s, %s)", (after, batch)
-                ).fetchone()
-            assert row is not None
-            if row[0] is None:
-                return done
-            after, done = int(row[0]), done + int(row[1])
-            if watch is not None:
-                watch(done, None)
-
 
 def _options(
     columns: Mapping[str, str] | None,

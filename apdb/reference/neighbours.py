@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
 from astropy.table import Table
 from psycopg import sql
 
+from apdb.errors import Busy
 from apdb.query.tables_out import fetch_table
 from apdb.schema.catalogue import Column
 from apdb.session import Session
+
+PATIENCE = 300.0
+"""How long a refresh tries again where other sessions hold the sky [s]."""
 
 
 def _column(name: str, datatype: str, description: str, unit: str | None = None) -> Column:
@@ -57,6 +63,56 @@ class Neighbours(Session):
         )
         with self.reading() as connection:
             return fetch_table(connection, query, (ids,), _COLUMNS)
+
+    def refresh_neighbours(
+        self, watch: Callable[[int, int | None], None] | None = None, *, batch: int = 2000
+    ) -> int:
+        """Work out the neighbours of all objects that do not have them by the latest catalogues.
+
+        For objects that no visit touches soon; safe to stop and to run again.
+
+        Parameters
+        ----------
+        watch : callable, optional
+            Called with the number of objects worked out so far, and None.
+        batch : int, optional
+            How many objects to look at in one transaction.
+
+        Returns
+        -------
+        int
+            Number of objects worked out.
+
+        Raises
+        ------
+        Busy
+            Other sessions held the same part of the sky for `PATIENCE`; what was done stays.
+        """
+        after, done = -1, 0
+        waited_since: float | None = None
+        while True:
+            try:
+                last, n = self._refresh(after, batch)
+            except Busy:
+                waited_since = waited_since or time.monotonic()
+                if time.monotonic() - waited_since > PATIENCE:
+                    raise
+                time.sleep(random.uniform(0.2, 1.0))
+                continue
+            waited_since = None
+            if last is None:
+                return done
+            after, done = last, done + n
+            if watch is not None:
+                watch(done, None)
+
+    def _refresh(self, after: int, batch: int) -> tuple[int | None, int]:
+        with self.connection() as connection:
+            row = connection.execute(
+                "select last, n_objects from apdb.refresh_neighbours(%s, %s)", (after, batch)
+            ).fetchone()
+        assert row is not None
+        return row[0], row[1]
 
 
 def packet_fields(

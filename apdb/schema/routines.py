@@ -20,7 +20,16 @@ from apdb.schema.views import view_statements
 
 READER_ROOMS = frozenset({"query", "status"})
 READER_ROUTINES = frozenset(
-    {"lc_non_periodic", "mjd_tai", "qso_chi2", "setting", "settings", "sky_cells", "stetson_mean"}
+    {
+        "lc_non_periodic",
+        "mjd_tai",
+        "qso_chi2",
+        "reference_catalogue_id",
+        "setting",
+        "settings",
+        "sky_cells",
+        "stetson_mean",
+    }
 )
 BROKER_ROOMS = frozenset({"retrieval"})
 BROKER_ROUTINES = frozenset({"setting", "check_token", "record_requests"})

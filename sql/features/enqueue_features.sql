@@ -23,7 +23,6 @@ declare
     v_least integer := apdb.setting('features_min_sources');
     v_now double precision := apdb.mjd_tai(clock_timestamp());
     v_unknown bigint[];
-    v_ids bigint[];
     v_count integer;
 begin
     perform pg_advisory_xact_lock(17012, 0);
@@ -39,41 +38,51 @@ begin
     where m.name = 'state.features_store_seq';
     -- In a statement of its own: what is read below must see all that is committed up to there.
     v_to := apdb.archive_horizon();
-    select array_agg(d.id order by d.id) into v_ids
-    from (
-        select unnest(v.report_dia_object_id) as id
-        from apdb_base.visit as v
-        where v.store_seq > v_from and v.store_seq <= v_to
+    -- All objects may be due: no array holds them. Those that another session works on stay: it looks again whether
+    -- they were touched meanwhile.
+    with due as materialized (
+        select d.id
+        from (
+            select unnest(v.report_dia_object_id) as id
+            from apdb_base.visit as v
+            where v.store_seq > v_from and v.store_seq <= v_to
+            union
+            select x.id::bigint
+            from apdb_base.correction as c
+            cross join lateral jsonb_array_elements_text(
+                coalesce(c.details -> 'changed', '[]') || coalesce(c.details -> 'retired', '[]')
+                || coalesce(c.details -> 'created', '[]')
+            ) as x (id)
+            where c.store_seq > v_from and c.store_seq <= v_to
+            union
+            select o.dia_object_id
+            from apdb_base.dia_object as o
+            where p_all
+        ) as d
+        inner join apdb_base.dia_object as o on d.id = o.dia_object_id
+        left join apdb_base.dia_object_astrometry as a
+            on o.dia_object_id = a.dia_object_id and a.store_seq_end is null
+        where
+            ((o.n_dia_sources >= v_least and o.validity_end_mjd_tai is null) or a.store_seq is not null)
+            and (p_all or a.object_store_seq is distinct from o.store_seq or o.validity_end_mjd_tai is not null)
         union
-        select x.id::bigint
-        from apdb_base.correction as c
-        cross join lateral jsonb_array_elements_text(
-            coalesce(c.details -> 'changed', '[]') || coalesce(c.details -> 'retired', '[]')
-            || coalesce(c.details -> 'created', '[]')
-        ) as x (id)
-        where c.store_seq > v_from and c.store_seq <= v_to
-        union
-        select o.dia_object_id
-        from apdb_base.dia_object as o
-        where p_all
-    ) as d
-    inner join apdb_base.dia_object as o on d.id = o.dia_object_id
-    left join apdb_base.dia_object_astrometry as a
-        on o.dia_object_id = a.dia_object_id and a.store_seq_end is null
-    where
-        ((o.n_dia_sources >= v_least and o.validity_end_mjd_tai is null) or a.store_seq is not null)
-        and (p_all or a.object_store_seq is distinct from o.store_seq or o.validity_end_mjd_tai is not null);
-    v_ids := coalesce(v_ids, '{}') || coalesce(p_dia_object_ids, '{}');
+        select i.id
+        from unnest(p_dia_object_ids) as i (id)
+    ),
 
-    -- Those that another session works on stay: it looks again whether they were touched meanwhile.
+    reset as (
+        update apdb_base.feature_queue as q
+        set attempts = 0, error = null
+        from due as d
+        where q.dia_object_id = d.id and q.attempts > 0
+    )
+
     insert into apdb_base.feature_queue (dia_object_id, due_mjd_tai)
-    select distinct i.id, v_now
-    from unnest(v_ids) as i (id)
+    select d.id, v_now
+    from due as d
+    order by d.id
     on conflict (dia_object_id) do nothing;
     get diagnostics v_count = row_count;
-    update apdb_base.feature_queue as q
-    set attempts = 0, error = null
-    where q.dia_object_id = any(v_ids) and q.attempts > 0;
     update apdb_base.metadata as m
     set value = greatest(v_from, v_to)::text
     where m.name = 'state.features_store_seq';

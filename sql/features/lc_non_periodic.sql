@@ -96,7 +96,8 @@ begin
         max(abs(u.flux - v_middle)),
         sum(u.z * u.z * u.z), sum(u.z * u.z * (u.z * u.z)),
         avg(sign(u.delta * u.delta - 1.0) * sqrt(abs(u.delta * u.delta - 1.0))),
-        avg(abs(u.delta)) / nullif(sqrt(avg(u.delta * u.delta)), 0.0)
+        -- not avg: that sums squares of what it gets, and fails where a float does not hold them
+        avg(abs(u.delta)) / nullif(sqrt(sum(u.delta * u.delta) / n), 0.0)
     into v_mad, v_within, v_beyond, v_departure, v_third, v_fourth, v_j, v_k
     from (
         select

@@ -10,7 +10,8 @@
 --   p_replace: true to drop the catalogue of that name first, if there is one
 -- returns: its row in the register
 -- errors: VA001 when the name cannot be, or is taken, or rows share an id
--- locks: advisory (17011, 0), so that one catalogue is loaded or dropped at a time
+-- locks: advisory (17011, 0), so that one catalogue is loaded or dropped at a time; the number of the step is taken
+--   when the rows are in: what waits for archive_horizon does not wait for them
 -- cost: 15 us a row
 create or replace function apdb.load_reference(
     p_name text, p_release text, p_description text, p_for_neighbours boolean, p_replace boolean
@@ -23,6 +24,8 @@ set work_mem = '256MB'
 as $$
 declare
     v_id smallint;
+    v_there boolean;
+    v_counts record;
     v_seq bigint;
     v_now double precision;
     v_twice bigint;
@@ -34,19 +37,14 @@ begin
     end if;
     perform apdb.open_stage(null);
     perform pg_advisory_xact_lock(17011, 0);
-    if p_replace and exists (
+    v_there := exists (
         select from apdb_base.reference_catalogue as c where c.name = p_name and c.dropped_store_seq is null
-    ) then
-        perform apdb.drop_reference(p_name);
-    elsif exists (
-        select from apdb_base.reference_catalogue as c where c.name = p_name and c.dropped_store_seq is null
-    ) then
+    );
+    if v_there and p_replace is not true then
         raise exception 'there is a catalogue % already', quote_literal(p_name)
         using errcode = 'VA001', hint = 'Replace it (--replace), drop it, or choose another name.';
     end if;
 
-    select k.store_seq, k.mjd_tai into v_seq, v_now
-    from apdb.next_knowledge('reference', null, null, 'load of ' || p_name) as k;
     select coalesce(max(c.catalogue_id), 0) + 1 into v_id
     from apdb_base.reference_catalogue as c;
     begin
@@ -74,7 +72,24 @@ begin
         using errcode = 'VA001', hint = 'Identifiers are unique within a catalogue; without any, rows are numbered.';
     end;
     analyze apdb_base.reference_object;
+    select
+        count(*) as n_objects,
+        count(*) filter (where s.extendedness < 0.5) as n_stars,
+        count(*) filter (where s.extendedness >= 0.5) as n_galaxies,
+        min(s.epoch_mjd_tai) filter (where s.pm_ra is not null or s.pm_dec is not null) as first_epoch,
+        max(s.epoch_mjd_tai) filter (where s.pm_ra is not null or s.pm_dec is not null) as last_epoch,
+        max(sqrt(
+            power(coalesce(s.pm_ra, 0.0)::double precision, 2) + power(coalesce(s.pm_dec, 0.0)::double precision, 2)
+        )) filter (where s.pm_ra is not null or s.pm_dec is not null) as max_pm
+    into v_counts
+    from pg_temp.stage_reference as s;
 
+    -- Late: until the commit, nobody gets alerts of what is stored after a number that is taken.
+    if v_there then
+        perform apdb.drop_reference(p_name);
+    end if;
+    select k.store_seq, k.mjd_tai into v_seq, v_now
+    from apdb.next_knowledge('reference', null, null, 'load of ' || p_name) as k;
     insert into apdb_base.metadata (name, value)
     values ('state.reference_store_seq', v_seq::text)
     on conflict (name) do update set value = excluded.value;
@@ -83,16 +98,10 @@ begin
         catalogue_id, name, release, description, for_neighbours, n_objects, n_stars, n_galaxies,
         first_epoch_mjd_tai, last_epoch_mjd_tai, max_pm, loaded_mjd_tai, store_seq
     )
-    select
-        v_id, p_name, p_release, p_description, p_for_neighbours, count(*),
-        count(*) filter (where s.extendedness < 0.5), count(*) filter (where s.extendedness >= 0.5),
-        min(s.epoch_mjd_tai) filter (where s.pm_ra is not null or s.pm_dec is not null),
-        max(s.epoch_mjd_tai) filter (where s.pm_ra is not null or s.pm_dec is not null),
-        max(sqrt(
-            power(coalesce(s.pm_ra, 0.0)::double precision, 2) + power(coalesce(s.pm_dec, 0.0)::double precision, 2)
-        )) filter (where s.pm_ra is not null or s.pm_dec is not null),
-        v_now, v_seq
-    from pg_temp.stage_reference as s
+    values (
+        v_id, p_name, p_release, p_description, p_for_neighbours, v_counts.n_objects, v_counts.n_stars,
+        v_counts.n_galaxies, v_counts.first_epoch, v_counts.last_epoch, v_counts.max_pm, v_now, v_seq
+    )
     returning *;
 end
 $$;

@@ -3,8 +3,9 @@
 -- contract: what visits did since the last apdb characterize is not in the queue yet: n_steps_unseen counts the
 --   visits and corrections that it will look through.
 -- args: none
--- returns: one row: objects due, since when the oldest [d], objects that failed and wait for new points, the last
---   error, visits and corrections not looked through, objects characterised, when last [d]
+-- returns: one row: objects due, since when the oldest [d], objects that failed and wait for new points, the error
+--   of that of them that became due last, visits and corrections not looked through, objects characterised, when
+--   last [d]
 -- errors: none
 -- locks: none
 -- cost: reads the queue
@@ -24,7 +25,7 @@ as $$
         count(*) filter (where q.attempts < 3),
         min(q.due_mjd_tai) filter (where q.attempts < 3),
         count(*) filter (where q.attempts >= 3),
-        max(q.error) filter (where q.attempts >= 3),
+        (array_agg(q.error order by q.due_mjd_tai desc, q.dia_object_id desc) filter (where q.attempts >= 3))[1],
         (
             select count(*)
             from apdb_base.store_event as e
@@ -32,7 +33,7 @@ as $$
                 e.store_seq > (
                     select m.value::bigint from apdb_base.metadata as m where m.name = 'state.features_store_seq'
                 )
-                and e.kind not in ('features', 'complete', 'forced')
+                and e.kind not in ('features', 'complete', 'forced', 'reference')
         ),
         (select count(*) from apdb_base.dia_object_astrometry as a where a.store_seq_end is null),
         (select max(e.mjd_tai) from apdb_base.store_event as e where e.kind = 'features')
