@@ -20,10 +20,8 @@ CENTRE = (150.0, 2.2)
 
 
 def image(number: int, mjd: float, **changes: Any) -> apdb.Visit:
-    given = {"ra": CENTRE[0], "dec": CENTRE[1], "radius": 0.15} | changes
-    return apdb.Visit(
-        visit=number, detector=number % 5, band="gri"[number % 3], midpoint_mjd_tai=mjd, **given
-    )
+    given = {"ra": CENTRE[0], "dec": CENTRE[1], "radius": 0.15, "detector": number % 5} | changes
+    return apdb.Visit(visit=number, band="gri"[number % 3], midpoint_mjd_tai=mjd, **given)
 
 
 def no_sources() -> dict[str, Any]:

@@ -206,6 +206,29 @@ def test_fluxes_of_followed_positions(db: apdb.Apdb) -> None:
     assert db.followed()["n_forced"].tolist() == [3, 3]
 
 
+def test_withdrawal_and_replacement_take_the_fluxes_along(db: apdb.Apdb) -> None:
+    """One flux a position and image, of what the image is now; none of an image that is withdrawn."""
+    number = db.follow({"name": ["p"], "ra": [150.01], "dec": [1.2]}, "b").followed_id[0]
+    nothing = {name: [] for name in ("dia_source_id", "ra", "dec", "psf_flux", "psf_flux_err")}
+    contents = [sources(10 * k + 1, 150.1, 1.2) for k in range(3)] + [nothing]
+    for k, content in enumerate(contents):
+        db.store_visit(visit(k + 1, MJD + k), content, forced=fluxes)
+    moved = visit(2, MJD + 1 + 1e-5)
+    db.replace(moved, contents[1], forced=fluxes, reason="the clock was late")
+    curve = db.forced_of_followed(number)
+    assert curve["visit"].tolist() == [1, 2, 3, 4]
+    assert curve["midpoint_mjd_tai"].tolist() == [
+        MJD, moved.midpoint_mjd_tai, MJD + 2, MJD + 3,
+    ]  # fmt: skip
+    db.withdraw(visit=(1, 40), reason="clouds")
+    db.withdraw(21, reason="a ghost")
+    db.withdraw(visit=(4, 40), reason="no source, but a flux")
+    assert db.forced_of_followed(number)["visit"].tolist() == [2, 3]
+    assert db.withdraw(visit=(4, 40), reason="again").store_seq == 0
+    db.replace(visit(1), contents[0], forced=fluxes, reason="no clouds")
+    assert db.forced_of_followed(number)["visit"].tolist() == [1, 2, 3]
+
+
 def test_a_failed_visit_leaves_no_flux(db: apdb.Apdb) -> None:
     number = db.follow({"name": ["p"], "ra": [150.0], "dec": [1.2]}, "b").followed_id[0]
 

@@ -131,6 +131,24 @@ def test_what_is_measured_already_is_not_asked_for(field: apdb.Apdb, plain_conne
     }
 
 
+def test_images_behind_a_late_visit_are_measured_too(
+    field: apdb.Apdb, plain_connection: Any
+) -> None:
+    """The object did not exist when they were stored; the visit that starts it is no such image."""
+    for detector in (0, 1):
+        field.store_visit(image(20, MJD, detector=detector), no_sources())
+    field.store_visit(image(15, MJD - 10, detector=4), no_sources())
+    field.store_visit(image(15, MJD - 10), some(101, *CENTRE))
+    field.store_visit(image(21, MJD + 1), no_sources())
+    field.run_precovery(measure)
+    # 3 to 8 lie before the late visit, 9, 10 and 20 behind it; 21 was stored after it.
+    assert forced(plain_connection) == wanted([(101, k) for k in (*range(3, 11), 20)])
+    assert plain_connection.execute(
+        "select count(*) from apdb.dia_forced_source where visit = 20"
+    ).fetchone() == (2,)
+    plain_connection.rollback()
+
+
 def test_withdrawn_images_are_left_out(field: apdb.Apdb, plain_connection: Any) -> None:
     field.store_visit(image(11, MJD - 1), some(90, CENTRE[0] + 0.1, CENTRE[1]))
     field.withdraw(visit=(11, 1), reason="clouds")
@@ -283,8 +301,91 @@ def test_objects_retired_while_they_are_measured(field: apdb.Apdb, plain_connect
         return measure(positions)
 
     summary = field.run_precovery(merged_meanwhile)
-    assert summary.n_done == 2
+    assert (summary.n_done, summary.n_void) == (1, 1)
+    assert requests(plain_connection) == {91: "done", 101: "void"}
     assert {number for number, _ in forced(plain_connection)} == {91}
+
+
+def test_a_replacement_does_not_wait_for_a_worker(
+    field: apdb.Apdb, dsn: str, plain_connection: Any
+) -> None:
+    """It brings back an object that is being measured; that measurement is dropped."""
+    at, content = image(20, MJD), some(101, [150.0, 150.01], [2.2, 2.2])
+    field.store_visit(at, content)
+    seen: list[Any] = []
+
+    def replaced_meanwhile(positions: Table) -> Any:
+        if not seen:
+            seen.extend(
+                plain_connection.execute(
+                    "select a.backend_xid, a.backend_xmin, (select count(*) from pg_locks as t "
+                    "where t.pid = a.pid and t.relation::regclass::text like '%source%') "
+                    "from pg_stat_activity as a inner join pg_locks as l using (pid) "
+                    "where l.classid = 17019"
+                ).fetchall()
+            )
+            plain_connection.rollback()
+            with apdb.connect(dsn, busy_timeout=2.0) as other:
+                other.replace(at, content | {"ra": np.array([150.0, 150.02])}, reason="astrometry")
+                # Both are due again, but another worker must leave them alone.
+                assert other.run_precovery(measure).n_taken == 0
+        return measure(positions)
+
+    summary = field.run_precovery(replaced_meanwhile, max_batches=1)
+    # Nothing that would hold back vacuum or new partitions.
+    assert seen == [(None, None, 0)] * 2
+    assert (summary.n_taken, summary.n_done, summary.n_left, summary.n_stored) == (2, 0, 2, 0)
+    assert requests(plain_connection) == {101: "queued", 102: "queued"}
+    assert forced(plain_connection) == {}
+    assert field.run_precovery(measure).n_done == 2
+    assert forced(plain_connection) == wanted(
+        [(number, k) for number in (101, 102) for k in range(5, 11)]
+    )
+
+
+def test_a_worker_that_finds_the_sky_busy_did_not_die(
+    field: apdb.Apdb, dsn: str, plain_connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apdb.precovery.work.BUSY_TRIES", 2)
+    field.store_visit(image(20, MJD), some(101, 150.0 + np.arange(9) / 1000, np.full(9, 2.2)))
+    with psycopg.connect(dsn) as holder:
+        holder.execute(
+            "select pg_advisory_xact_lock(17002, c.cell) from apdb.sky_cells(150.0, 2.2, 0.05) as c"
+        )
+        with apdb.connect(dsn, busy_timeout=0.1) as db:
+            summary = db.run_precovery(measure, batch=9, max_batches=1)
+    assert (summary.n_taken, summary.n_left, summary.n_stored) == (9, 9, 0)
+    rows = plain_connection.execute(
+        "select distinct state, n_attempts, error from apdb.precovery_request"
+    ).fetchall()
+    plain_connection.rollback()
+    ((state, n_attempts, error),) = rows
+    assert (state, n_attempts) == ("queued", 1)
+    assert error.startswith("Busy: another session holds this part of the sky")
+    make_due(plain_connection)
+    # Had it died, one would be taken.
+    assert field.run_precovery(measure, batch=9, max_batches=1).n_done == 9
+
+
+def test_a_claim_reads_no_more_than_was_tried(
+    field: apdb.Apdb, plain_connection: Any, dsn: str
+) -> None:
+    """The index of what was tried finds what is given up, however long the queue is."""
+    rng = np.random.default_rng(1)
+    ra, dec = 150 + rng.uniform(-0.1, 0.1, 3000), 2.2 + rng.uniform(-0.1, 0.1, 3000)
+    field.store_visit(image(20, MJD), some(101, ra, dec))
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("vacuum analyze apdb_base.precovery_request")
+        scans = (
+            "select coalesce(sum(pg_stat_get_xact_tuples_returned(c.oid)), 0) from pg_class as c "
+            "where c.relname like 'precovery_request%'"
+        )
+        with connection.transaction():
+            taken = connection.execute("select apdb.claim_precovery('w', 10, 5, 60.0)").fetchall()
+            read = connection.execute(scans).fetchone()
+    assert len(taken) == 10
+    assert read is not None
+    assert 10 <= read[0] < 300
 
 
 def test_an_object_that_a_split_starts_is_queued(field: apdb.Apdb, plain_connection: Any) -> None:

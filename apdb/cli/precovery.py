@@ -35,7 +35,7 @@ def run(
             metavar="MODULE:FUNCTION", help="The function that measures.", show_default=False
         ),
     ],
-    batch: Annotated[int, typer.Option(min=1, help="Objects taken at a time.")] = 500,
+    batch: Annotated[int, typer.Option(min=1, max=5000, help="Objects taken at a time.")] = 500,
     attempts: Annotated[
         int, typer.Option(min=1, help="Attempts after which an object is given up.")
     ] = 5,

@@ -6,6 +6,7 @@ import importlib
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from psycopg.rows import class_row
 
 from apdb.errors import Busy, ConnectionLost, InvalidInput
 from apdb.input.problems import Problems
-from apdb.precovery.work import Measure, Options, Outcome, claim, work
+from apdb.precovery.work import Measure, Options, Outcome, claim, give_back, work
 from apdb.session import Session, client_name
 
 REQUIRED_AGE = 86_400.0
@@ -147,7 +148,8 @@ class Precovery(Session):
             dia_object_id, psf_flux and psf_flux_err [nJy], or None where there is nothing to
             measure.  An exception is that image's failure: its objects are tried again.
         batch : int, optional
-            Requests taken at a time; those tried before come in smaller batches.
+            Requests taken at a time, at most 5000; those on which workers died come in smaller
+            batches.
         max_attempts : int, optional
             Attempts after which a request is given up.
         backoff : float, optional
@@ -193,12 +195,17 @@ class Precovery(Session):
         watcher: Watcher,
         summary: PrecoverySummary,
     ) -> None:
+        # Where the connection breaks, nothing of the batch is stored, or all of it; what is left is
+        # due again later.
+        outcome = Outcome(n_taken=len(claimed), n_left=len(claimed))
         try:
             with self.connection() as connection:
                 outcome = work(connection, claimed, measure, options, watcher.images)
-        except (Busy, ConnectionLost):
-            # Nothing of the batch is stored, or all of it; what is left is due again later.
-            outcome = Outcome(n_taken=len(claimed), n_left=len(claimed))
+        except Busy as error:
+            with suppress(Busy, ConnectionLost), self.connection() as connection:
+                outcome = give_back(connection, claimed, f"Busy: {error}", options)
+        except ConnectionLost:
+            pass
         summary.add(outcome)
         watcher.batch(summary)
 
@@ -302,7 +309,8 @@ def _options(measure: Any, batch: int, max_attempts: int, backoff: float) -> Opt
     problems = Problems()
     if not callable(measure):
         problems.add("measure", "must be a function of a table of positions", measure)
-    limits = {"batch": (batch, 100_000), "max_attempts": (max_attempts, 1000)}
+    # Each takes an entry in the server's table of locks.
+    limits = {"batch": (batch, 5000), "max_attempts": (max_attempts, 1000)}
     for name, (value, highest) in limits.items():
         if not isinstance(value, int) or not 1 <= value <= highest:
             problems.add(name, f"must be a whole number from 1 to {highest}", value)

@@ -1,8 +1,9 @@
 """One batch of precovery: images looked up, measured, results stored with the end of the requests.
 
 A worker takes requests in a transaction that commits at once, so that the attempt counts whatever
-happens, and does the work in a second one that holds their rows: what it stores and that it is
-done become true together, and a worker that dies leaves neither.
+happens, and does the work in a second one that keeps other workers off by advisory locks: what it
+stores and that it is done become true together, and a worker that dies leaves neither.  Rows are
+locked, and written, only at its end.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from apdb.input.visit import Visit
 from apdb.schema.catalogue import table
 from apdb.stage import copy_in
 from apdb.store_forced import PRECOVERY, of_visit, positions_table
-from apdb.store_job import call
 from apdb.translate import translate
 
 Measure = Callable[[Table], Any]
@@ -61,8 +61,8 @@ class Outcome:
     Attributes
     ----------
     n_taken, n_done, n_left, n_dead, n_void : int
-        Requests taken; done; left for another attempt; given up; of retired objects, or taken
-        over by another worker meanwhile.
+        Requests taken; done; left for another attempt, those queued anew by a correction
+        meanwhile included; given up; of retired objects, or taken over by another worker.
     n_images, n_failed_images : int
         Images looked at, and those of them that failed.
     n_stored : int
@@ -157,13 +157,13 @@ def work(
     connection.execute(
         "select set_config('idle_in_transaction_session_timeout', %s, true)", (WORK_TIMEOUT,)
     )
-    ids, attempts = map(list, zip(*claimed, strict=True))
+    ids, attempts = _columns(claimed)
     rows = connection.execute(
         "select * from apdb.hold_precovery(%s::bigint[], %s::integer[])", (ids, attempts)
     ).fetchall()
-    held = [row[0] for row in rows]
-    outcome.n_void = len(ids) - len(held)
-    images = _images(connection, held)
+    attempt = dict(claimed)
+    held = [(row[0], attempt[row[0]]) for row in rows]
+    images = _images(connection, [number for number, _ in held])
     progress = Progress()
     found: list[Batch] = []
     for done, image in enumerate(images):
@@ -174,9 +174,37 @@ def work(
             found.append(batch)
     watch(len(images), len(images))
     outcome.n_images = len(images)
-    if found:
-        outcome.n_stored = _store(connection, _joined(found))
-    _finish(connection, held, progress, options, outcome)
+    _end(connection, held, found, progress, options, outcome)
+    outcome.n_void += len(ids) - len(held)
+    return outcome
+
+
+def give_back(
+    connection: psycopg.Connection[Any],
+    claimed: Sequence[tuple[int, int]],
+    error: str,
+    options: Options,
+) -> Outcome:
+    """Leave requests for another attempt because of an error of none of them.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In a transaction of its own, after the one of `work` was rolled back.
+    claimed : sequence of (int, int)
+        What `claim` returned.
+    error : str
+        Why: without it, the worker would count as one that died on them.
+    options : Options
+        When a request is given up.
+
+    Returns
+    -------
+    Outcome
+    """
+    outcome = Outcome(n_taken=len(claimed))
+    progress = Progress(errors={number: [error] for number, _ in claimed})
+    _finish(connection, claimed, progress, options, outcome)
     return outcome
 
 
@@ -184,7 +212,8 @@ def _images(connection: psycopg.Connection[Any], held: list[int]) -> list[Image]
     """Return the images of a batch in time order, with the objects that truly lie on each."""
     if not held:
         return []
-    with connection.cursor(binary=True) as cursor:
+    # Rolled back: its snapshot would hold back vacuum, and its locks new partitions, until the end.
+    with connection.transaction(force_rollback=True), connection.cursor(binary=True) as cursor:
         rows = cursor.execute(
             "select * from apdb.precovery_images(%s::bigint[])", (held,)
         ).fetchall()
@@ -272,51 +301,76 @@ def _nulls(batch: Batch, name: str) -> Any:
     return np.zeros(batch.n, bool) if mask is None else mask
 
 
-def _store(connection: psycopg.Connection[Any], batch: Batch) -> int:
-    """Store measurements; waits for the sky without throwing away what was measured."""
+def _end(
+    connection: psycopg.Connection[Any],
+    held: Sequence[tuple[int, int]],
+    found: list[Batch],
+    progress: Progress,
+    options: Options,
+    outcome: Outcome,
+) -> None:
+    """Store and end; waits for the sky and the rows without throwing away what was measured."""
+    for tried in range(BUSY_TRIES):
+        try:
+            with connection.transaction():
+                if found:
+                    outcome.n_stored = _store(connection, held, _joined(found))
+                _finish(connection, held, progress, options, outcome)
+                return
+        except psycopg.errors.Error as error:
+            if not isinstance(translate(error), Busy) or tried == BUSY_TRIES - 1:
+                raise
+            time.sleep(0.2 * 2**tried)
+
+
+def _store(
+    connection: psycopg.Connection[Any], held: Sequence[tuple[int, int]], batch: Batch
+) -> int:
     # Rows with ids of their own would not be told apart from those of other workers.
     batch = replace(
         batch,
         columns={k: v for k, v in batch.columns.items() if k != "dia_forced_source_id"},
         nulls={k: v for k, v in batch.nulls.items() if k != "dia_forced_source_id"},
     )
-    for tried in range(BUSY_TRIES):
-        try:
-            with connection.transaction():
-                connection.execute("select apdb.open_stage(null)")
-                copy_in(connection, "stage_forced", "dia_forced_source", batch, {})
-                row = call(connection, "store_precovery", ())
-                if row["n_changed"]:
-                    add_forced(connection, row["store_seq"])
-                return int(row["n_changed"])
-        except psycopg.errors.Error as error:
-            if not isinstance(translate(error), Busy) or tried == BUSY_TRIES - 1:
-                raise
-            time.sleep(0.2 * 2**tried)
-    raise AssertionError("unreachable")
+    connection.execute("select apdb.open_stage(null)")
+    copy_in(connection, "stage_forced", "dia_forced_source", batch, {})
+    row = connection.execute(
+        "select store_seq, n_changed from apdb.store_precovery(%s::bigint[], %s::integer[])",
+        _columns(held),
+    ).fetchone()
+    assert row is not None
+    if row[1]:
+        add_forced(connection, row[0])
+    return int(row[1])
+
+
+def _columns(claimed: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    return [number for number, _ in claimed], [attempt for _, attempt in claimed]
 
 
 def _finish(
     connection: psycopg.Connection[Any],
-    held: list[int],
+    held: Sequence[tuple[int, int]],
     progress: Progress,
     options: Options,
     outcome: Outcome,
 ) -> None:
-    errors = [_said(progress.errors.get(number, [])) for number in held]
+    ids, attempts = _columns(held)
+    errors = [_said(progress.errors.get(number, [])) for number in ids]
     row = connection.execute(
         "select * from apdb.finish_precovery("
-        "%s::bigint[], %s::integer[], %s::integer[], %s::text[], %s::integer)",
+        "%s::bigint[], %s::integer[], %s::integer[], %s::integer[], %s::text[], %s::integer)",
         (
-            held,
-            [progress.images.get(number, 0) for number in held],
-            [progress.measured.get(number, 0) for number in held],
+            ids,
+            attempts,
+            [progress.images.get(number, 0) for number in ids],
+            [progress.measured.get(number, 0) for number in ids],
             errors,
             options.max_attempts,
         ),
     ).fetchone()
     assert row is not None
-    outcome.n_done, outcome.n_left, outcome.n_dead = row
+    outcome.n_done, outcome.n_left, outcome.n_dead, outcome.n_void = row
 
 
 def _said(errors: list[str]) -> str | None:

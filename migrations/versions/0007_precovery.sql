@@ -108,7 +108,7 @@ COMMENT ON COLUMN apdb_base.precovery_request.state IS 'Where the request stands
 
 COMMENT ON COLUMN apdb_base.precovery_request.from_mjd_tai IS 'Images from this midpoint on are measured, MJD TAI [d]';
 
-COMMENT ON COLUMN apdb_base.precovery_request.before_mjd_tai IS 'Images before this midpoint are measured: that of the first detection, MJD TAI [d]';
+COMMENT ON COLUMN apdb_base.precovery_request.before_mjd_tai IS 'Images up to this midpoint are measured: that of the first detection, or of the latest visit stored before the object, MJD TAI [d]';
 
 COMMENT ON COLUMN apdb_base.precovery_request.queued_mjd_tai IS 'When the object was stored and the request queued, MJD TAI [d]';
 
@@ -125,6 +125,8 @@ COMMENT ON COLUMN apdb_base.precovery_request.n_measured IS 'Images of these tha
 COMMENT ON COLUMN apdb_base.precovery_request.error IS 'What went wrong at the last attempt, with the image; null if nothing did';
 
 COMMENT ON COLUMN apdb_base.precovery_request.finished_mjd_tai IS 'When it was done, given up or found void, MJD TAI; null while it is queued [d]';
+
+CREATE INDEX precovery_request_attempts_idx ON apdb_base.precovery_request (n_attempts) WHERE state = 'queued' and n_attempts > 0;
 
 CREATE INDEX precovery_request_finished_idx ON apdb_base.precovery_request (state, finished_mjd_tai) WHERE state <> 'queued';
 

@@ -1,6 +1,7 @@
 -- makes the planned correction, unless nothing is to be changed
 --
--- contract: a correction that was made already takes no store_seq and leaves no trace.
+-- contract: a correction that was made already takes no store_seq and leaves no trace. Fluxes of followed
+--   positions on the visit are something to change, too.
 -- args:
 --   p_kind: reassign, merge, split or withdraw
 --   p_visit: visit, if all of it is concerned
@@ -29,7 +30,13 @@ language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
 as $$
 begin
-    if exists (select from pg_temp.stage_change) or exists (select from pg_temp.stage_touched) then
+    if
+        exists (select from pg_temp.stage_change) or exists (select from pg_temp.stage_touched)
+        or exists (
+            select from apdb_base.forced_followed as f
+            where f.visit = p_visit and f.detector = p_detector
+        )
+    then
         select a.* into store_seq, mjd_tai, n_dia_sources, changed, retired
         from apdb.apply_changes(p_kind, p_visit, p_detector, p_reason, p_new_object, p_heir) as a;
     else

@@ -1,14 +1,15 @@
 -- writes the planned changes to dia_source, and withdraws the forced photometry of a whole visit
 --
 -- contract: a withdrawn source keeps the ids of its objects, hidden from default reads; the time
---   at which a source went to a solar-system object is set where that changes.
+--   at which a source went to a solar-system object is set where that changes. Fluxes of followed positions
+--   on a visit that is withdrawn are deleted: no alert was made of them that they would have to prove.
 -- args:
 --   p_visit: visit whose forced photometry is withdrawn, or null
 --   p_detector: its detector
 --   p_now [d]: knowledge time of the correction, MJD TAI
 -- returns: nothing
 -- errors: none
--- locks: row locks on the sources
+-- locks: row locks on the sources and the forced photometry
 -- cost: 0.1 ms a source
 create or replace function apdb.write_changes(
     p_visit bigint, p_detector integer, p_now double precision
@@ -45,5 +46,7 @@ begin
     update apdb_base.dia_forced_source as f
     set time_withdrawn_mjd_tai = p_now
     where f.visit = p_visit and f.detector = p_detector and f.time_withdrawn_mjd_tai is null;
+    delete from apdb_base.forced_followed as f
+    where f.visit = p_visit and f.detector = p_detector;
 end
 $$;

@@ -1,10 +1,11 @@
 -- the images on which new objects are to be measured
 --
 -- contract: the visits within the span of each request whose bounding circle holds the object, where it has
---   no forced photometry yet; the caller cuts to the true footprints. Visits of which everything was withdrawn
---   are left out: their images are not believed.
+--   no forced photometry yet; the caller cuts to the true footprints. Visits in which it was detected are left
+--   out, the one that starts it among them; and those of which everything was withdrawn: their images are not
+--   believed.
 -- args:
---   p_dia_object_ids: objects with a request
+--   p_dia_object_ids: objects with a request; those that are retired have no images
 -- returns: object and its position now [deg], and the visit as the register has it
 -- errors: none
 -- locks: none
@@ -44,12 +45,13 @@ begin
         select o.dia_object_id, o.ra, o.dec, v.visit, v.detector
         from unnest(p_dia_object_ids) as i (dia_object_id)
         inner join apdb_base.precovery_request as r on i.dia_object_id = r.dia_object_id
-        inner join apdb_base.dia_object as o on i.dia_object_id = o.dia_object_id
+        inner join apdb_base.dia_object as o
+            on i.dia_object_id = o.dia_object_id and o.validity_end_mjd_tai is null
         inner join apdb_base.visit as v
             on
                 q3c_join(o.ra, o.dec, v.ra, v.dec, v_farthest)
                 and v.midpoint_mjd_tai >= r.from_mjd_tai
-                and v.midpoint_mjd_tai < r.before_mjd_tai
+                and v.midpoint_mjd_tai <= r.before_mjd_tai
         where q3c_dist(o.ra, o.dec, v.ra, v.dec) <= v.radius + 1e-4
     ),
 
@@ -70,6 +72,12 @@ begin
         where
             f.dia_object_id = c.dia_object_id and f.visit = c.visit and f.detector = c.detector
             and f.midpoint_mjd_tai = v.midpoint_mjd_tai and f.time_withdrawn_mjd_tai is null
+    )
+    and not exists (
+        select from apdb_base.dia_source as d
+        where
+            d.dia_object_id = c.dia_object_id and d.visit = v.visit
+            and d.midpoint_mjd_tai = v.midpoint_mjd_tai and d.time_withdrawn_mjd_tai is null
     )
     order by v.midpoint_mjd_tai, v.visit, v.detector, c.dia_object_id;
 end
