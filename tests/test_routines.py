@@ -20,8 +20,8 @@ STAGES = (
     "select apdb.open_reference_stage()",
     "select apdb.open_changes()",
     "select apdb.open_nway_stage()",
-    "create temporary table stage_nway_object (object_id bigint)",
     "select apdb.open_feature_stage()",
+    "create temporary table stage_nway_object (object_id bigint)",
 )
 CALLS = re.compile(r"apdb\.(\w+)\(")
 
