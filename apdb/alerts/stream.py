@@ -24,7 +24,9 @@ BATCH_BYTES = 8 * 2**20
 """A batch ends at so many packets or bytes, whichever comes first."""
 
 _BUFFER_BYTES = 500_000
-_NAP = 2e-4  # s
+_NAP = 1e-4  # s
+#: A packet longer than this fills the socket while one naps: the server would wait.
+_LONG = 64_000
 
 _LENGTH = struct.Struct(">i")
 _ID = struct.Struct(">q")
@@ -132,15 +134,18 @@ def _messages(connection: psycopg.Connection[Any]) -> Iterator[memoryview]:
     The server sends 8 kB at a time.  Who waits for each costs both sides more than the packets do.
     """
     pgconn = connection.pgconn
+    longest = 0
     while True:
         length, data = pgconn.get_copy_data(1)
         if length > 0:
+            longest = max(longest, length)
             yield data
         elif length < 0:
             break
         else:
             connection.wait(_readable())
-            time.sleep(_NAP)
+            if longest < _LONG:
+                time.sleep(_NAP)
             pgconn.consume_input()
     while result := pgconn.get_result():
         if result.status != ExecStatus.COMMAND_OK:
