@@ -9,7 +9,7 @@ from apdb.input.records import Batch, normalise
 from apdb.input.visit import MJD_MAX, MJD_MIN, mjd_problem
 from apdb.schema.catalogue import table
 from apdb.session import Session
-from apdb.store import copy_in
+from apdb.stage import copy_in
 
 REQUIRED = ("ss_object_id", "mjd_tai", "ra", "dec", "ra_rate", "dec_rate")
 

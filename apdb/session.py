@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import psycopg
 import psycopg_pool
@@ -21,6 +22,9 @@ POOL_TIMEOUT = 600.0
 
 READ_TIMEOUT = 60.0
 """Longest time that a query for an analyst may take [s]."""
+
+
+T = TypeVar("T")
 
 
 class Session:
@@ -151,6 +155,37 @@ class Session:
         for name, value in settings.items():
             connection.execute("select set_config(%s, %s, false)", (name, value))
         connection.commit()
+
+
+def patiently(call: Callable[[], T], patience: float) -> T:
+    """Call until nobody else holds the sky.
+
+    Parameters
+    ----------
+    call : callable
+        What to call; a transaction of its own.
+    patience : float
+        For how long to try again [s].
+
+    Returns
+    -------
+    object
+        What it returns.
+
+    Raises
+    ------
+    Busy
+        Others held the sky all that time.
+    """
+    waited_since: float | None = None
+    while True:
+        try:
+            return call()
+        except Busy:
+            waited_since = waited_since or time.monotonic()
+            if time.monotonic() - waited_since > patience:
+                raise
+            time.sleep(random.uniform(0.2, 1.0))
 
 
 def client_name() -> str:

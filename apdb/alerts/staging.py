@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
-from psycopg import sql
 
 from apdb.alerts import rows
 from apdb.alerts.encoding import Encoded
 from apdb.alerts.fragments import Fragments, fragments, records
 from apdb.alerts.schemas import AlertSchema
-from apdb.input.copy_binary import chunks
 from apdb.input.records import Batch
-from apdb.schema import catalogue
+from apdb.stage import copy_in
 
 Visit = tuple[int, int, float]
 """Visit, detector and midpoint, MJD TAI [d]."""
@@ -206,11 +204,4 @@ def stage(connection: psycopg.Connection[Any], schema: AlertSchema, staged: Stag
         values[:] = encoded.rows()
         columns[name] = values
     batch = Batch(n, columns, dict.fromkeys(columns))
-    shape = [c for c in catalogue.table(staged.table).columns if c.name in columns]
-    statement = sql.SQL("copy pg_temp.{} ({}) from stdin (format binary)").format(
-        sql.Identifier(f"stage_{staged.table}"),
-        sql.SQL(", ").join(sql.Identifier(c.name) for c in shape),
-    )
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for chunk in chunks(batch, shape):
-            copy.write(chunk)
+    copy_in(connection, f"stage_{staged.table}", staged.table, batch, {})

@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from apdb.archive.writer import Published
-from apdb.input.copy_binary import chunks
 from apdb.input.records import Batch
-from apdb.schema import catalogue
+from apdb.stage import copy_in
 
 
 def index_alerts(
@@ -58,13 +56,7 @@ def index_alerts(
     """
     connection.execute("select apdb.open_alert_stage()")
     batch = _rows(published, dia_object_id, ss_object_id)
-    columns = [c for c in catalogue.table("alert").columns if c.name in batch.columns]
-    statement = sql.SQL("copy pg_temp.stage_alert ({}) from stdin (format binary)").format(
-        sql.SQL(", ").join(sql.Identifier(c.name) for c in columns)
-    )
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for chunk in chunks(batch, columns):
-            copy.write(chunk)
+    copy_in(connection, "stage_alert", "alert", batch, {})
     files = [
         {
             "path": file.path,

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import random
 import sys
-import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from apdb.errors import ApdbError, Busy
+from apdb.errors import ApdbError
 from apdb.features.work import BATCH, Done, Options, read_options, work
-from apdb.session import Session
+from apdb.session import Session, patiently
 
 PATIENCE = 300.0
 """How long a worker tries again where visits hold the sky [s]."""
@@ -53,17 +52,9 @@ def drain(
         Visits held the sky of a batch for `PATIENCE`.
     """
     left = limit
-    waited_since: float | None = None
     while left is None or left > 0:
-        try:
-            done = work(session, options, min(batch, left or batch), dia_object_ids)
-        except Busy:
-            waited_since = waited_since or time.monotonic()
-            if time.monotonic() - waited_since > PATIENCE:
-                raise
-            time.sleep(random.uniform(0.2, 1.0))
-            continue
-        waited_since = None
+        n = min(batch, left or batch)
+        done = patiently(partial(work, session, options, n, dia_object_ids), PATIENCE)
         if done.n_taken == 0:
             return
         told(done)

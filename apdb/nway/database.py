@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from apdb.input.batch import Batch
-from apdb.input.copy_binary import chunks
 from apdb.nway.grid import Grid, Ints, blocks
 from apdb.nway.group import group
 from apdb.nway.memory import BLOCK, Watch
@@ -23,6 +22,7 @@ from apdb.nway.parts import Part
 from apdb.nway.sources import Catalogue, Sources
 from apdb.query.tables_out import fetch_table
 from apdb.schema.catalogue import Column
+from apdb.stage import copy_columns
 
 _KINDS = {"long": np.int64, "int": np.int32, "double": np.float64, "boolean": np.bool_}
 
@@ -176,10 +176,4 @@ def _copy(
         name: np.isnan(v) if v.dtype.kind == "f" and np.isnan(v).any() else None
         for name, v in given.items()
     }
-    batch = Batch(len(given["source_no"]), given, nulls)
-    statement = sql.SQL("copy pg_temp.{} ({}) from stdin (format binary)").format(
-        sql.Identifier(table), sql.SQL(", ").join(sql.Identifier(c.name) for c in columns)
-    )
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for chunk in chunks(batch, columns):
-            copy.write(chunk)
+    copy_columns(connection, table, Batch(len(given["source_no"]), given, nulls), columns)

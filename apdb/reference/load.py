@@ -29,7 +29,7 @@ from apdb.reference.mapping import (
 )
 from apdb.schema.catalogue import table
 from apdb.session import Session
-from apdb.store import copy_in
+from apdb.stage import copy_in
 
 Kind = Literal["star", "galaxy"]
 Watch = Callable[[int, int | None], None]

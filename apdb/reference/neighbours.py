@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import psycopg
 from astropy.table import Table
 from psycopg import sql
 
-from apdb.errors import Busy
 from apdb.query.tables_out import fetch_table
 from apdb.schema.catalogue import Column
-from apdb.session import Session
+from apdb.session import Session, patiently
 
 PATIENCE = 300.0
 """How long a refresh tries again where other sessions hold the sky [s]."""
@@ -89,17 +87,8 @@ class Neighbours(Session):
             Other sessions held the same part of the sky for `PATIENCE`; what was done stays.
         """
         after, done = -1, 0
-        waited_since: float | None = None
         while True:
-            try:
-                last, n = self._refresh(after, batch)
-            except Busy:
-                waited_since = waited_since or time.monotonic()
-                if time.monotonic() - waited_since > PATIENCE:
-                    raise
-                time.sleep(random.uniform(0.2, 1.0))
-                continue
-            waited_since = None
+            last, n = patiently(partial(self._refresh, after, batch), PATIENCE)
             if last is None:
                 return done
             after, done = last, done + n
