@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -17,10 +15,9 @@ from astropy.table import MaskedColumn, Table
 from numpy.typing import NDArray
 from psycopg import sql
 
-from apdb.errors import InvalidInput, Problem
-from apdb.ingest.table_files import open_table
-from apdb.input.containers import RawColumn, read_columns
-from apdb.input.problems import Problems
+from apdb.errors import Problem
+from apdb.input.containers import RawColumn
+from apdb.positions import check, degrees, parts
 from apdb.query.call import chosen_columns, find_q3c, invalid
 from apdb.query.tables_out import fetch_table, selection
 from apdb.schema.catalogue import Column
@@ -29,21 +26,10 @@ from apdb.session import Session
 OBJECTS = "objects"
 """What stands for the DIAObjects where a catalogue is asked for."""
 
-ROWS = 20_000
-"""Positions sent at a time: what bounds memory, and the time of a statement."""
-
 WORKERS = 2
 """Parts that the database works on at once."""
 
 MAX_RADIUS = 3600.0
-
-_NAMES = {
-    "ra": ("ra", "raj2000", "ra_icrs", "radeg", "ra_deg", "right_ascension", "_ra", "coord_ra"),
-    "dec": (
-        "dec", "dej2000", "decj2000", "de_icrs", "dedeg", "dec_deg", "declination", "_dec", "_de",
-        "coord_dec",
-    ),
-}  # fmt: skip
 
 
 def _column(name: str, datatype: str, unit: str | None, description: str) -> Column:
@@ -194,8 +180,8 @@ class Crossmatches(Session):
             There is no such catalogue.
         """
         target = make_target(self, against, radius, best=best, columns=columns)
-        parts = [t for t, _ in matched(self, target, positions, ra=ra, dec=dec)]
-        return _stacked(parts)
+        found = [t for t, _ in matched(self, target, positions, ra=ra, dec=dec)]
+        return _stacked(found)
 
 
 def make_target(
@@ -286,13 +272,13 @@ def matched(
     waiting: deque[tuple[Future[Table], dict[str, RawColumn], int, int]] = deque()
     with ThreadPoolExecutor(WORKERS, "crossmatch") as pool:
         some = False
-        for first, columns, (ra_name, dec_name) in _parts(positions, ra, dec, keep):
+        for first, columns, (ra_name, dec_name) in parts(positions, ra, dec, keep):
             by_name = {column.name: column for column in columns}
             where = (
-                _degrees(by_name[ra_name], "ra", first),
-                _degrees(by_name[dec_name], "dec", first),
+                degrees(by_name[ra_name], "ra", first),
+                degrees(by_name[dec_name], "dec", first),
             )
-            _check(where, (ra_name, dec_name), first)
+            check(where, (ra_name, dec_name), first)
             found = pool.submit(target.run, session, *where, first)
             waiting.append((found, by_name, first, len(where[0])))
             some = True
@@ -333,90 +319,6 @@ def _taken(column: RawColumn, rows: NDArray[Any]) -> Any:
     if column.missing is not None and column.missing[rows].any():
         return MaskedColumn(values, mask=column.missing[rows], unit=column.unit)
     return TableColumn(values, unit=column.unit)
-
-
-def _parts(
-    positions: Any, ra: str | None, dec: str | None, keep: Sequence[str]
-) -> Iterator[tuple[int, list[RawColumn], tuple[str, str]]]:
-    if isinstance(positions, str | Path):
-        file = open_table(Path(positions))
-        names = _position_names(file.names, ra, dec, f"{file.path}: ")
-        wanted = list(dict.fromkeys((*names, *(_named(file.names, each) for each in keep))))
-        for start, columns in file.parts(wanted, ROWS):
-            yield start, columns, names
-        return
-    problems = Problems()
-    n, columns = read_columns(positions, problems)
-    problems.raise_if_any()
-    given = [column.name for column in columns]
-    names = _position_names(given, ra, dec, "")
-    wanted = list(dict.fromkeys((*names, *(_named(given, each) for each in keep))))
-    columns = [column for column in columns if column.name in wanted]
-    for start in range(0, n, ROWS):
-        yield start, [_cut(column, start) for column in columns], names
-
-
-def _cut(column: RawColumn, start: int) -> RawColumn:
-    part = slice(start, start + ROWS)
-    missing = None if column.missing is None else column.missing[part]
-    return RawColumn(column.name, column.values[part], missing, column.unit)
-
-
-def _position_names(
-    names: Sequence[str], ra: str | None, dec: str | None, where: str
-) -> tuple[str, str]:
-    found = []
-    for what, given in (("ra", ra), ("dec", dec)):
-        if given is not None:
-            found.append(_named(names, given, where))
-            continue
-        lower = {name.lower(): name for name in reversed(names)}
-        usual = [lower[name] for name in _NAMES[what] if name in lower]
-        if not usual:
-            raise InvalidInput(
-                f"{where}there is no column that looks like {what} among {', '.join(names[:20])}: "
-                f"name it (--{what} COLUMN)"
-            )
-        found.append(usual[0])
-    return found[0], found[1]
-
-
-def _named(names: Sequence[str], name: str, where: str = "") -> str:
-    if name not in names:
-        close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(names[:20])}"
-        raise InvalidInput(f"{where}there is no column {name}: {hint}")
-    return name
-
-
-def _degrees(raw: RawColumn, what: str, first: int) -> NDArray[Any]:
-    if raw.values.dtype.kind not in "iuf":
-        raise InvalidInput(
-            f"column {raw.name} must be {what} in degrees, but holds {raw.values.dtype} "
-            f"(row {first}: {raw.values[0]!r}): convert it"
-        )
-    values = np.asarray(raw.values, float)
-    if raw.unit is not None and raw.unit != u.deg:
-        if not raw.unit.is_equivalent(u.deg):
-            raise InvalidInput(f"column {raw.name} is in {raw.unit}, but must be an angle")
-        values = np.asarray(raw.unit.to(u.deg, values))
-    return values if raw.missing is None else np.where(raw.missing, np.nan, values)
-
-
-def _check(where: tuple[NDArray[Any], ...], names: tuple[str, str], first: int) -> None:
-    found = [
-        Problem(int(row) + first, name, repr(float(values[row])), text)
-        for values, name, good, text in (
-            (where[0], names[0], (where[0] >= 0) & (where[0] < 360), "must be in [0, 360) degrees"),
-            (where[1], names[1], np.abs(where[1]) <= 90, "must be in [-90, 90] degrees"),
-        )
-        for row in np.flatnonzero(~good)[:100]
-    ]
-    if found:
-        found.sort(key=lambda problem: problem.row or 0)
-        lines = [f"at least {len(found)} position(s) are none:"]
-        lines += [f"  {problem}" for problem in found[: InvalidInput.shown]]
-        raise InvalidInput("\n".join(lines), found)
 
 
 def _stacked(parts: list[Table]) -> Table:

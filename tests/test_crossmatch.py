@@ -18,7 +18,7 @@ from reference_tools import around, simulate
 from test_cli_query import run
 
 import apdb
-from apdb import crossmatch
+from apdb import positions
 from apdb.errors import InvalidInput
 
 PLACES = {
@@ -44,7 +44,7 @@ def expected(ra: Any, dec: Any, sky: Any, radius: float, best: bool) -> list[tup
 def test_reference_equals_search_around_sky(
     db: apdb.Apdb, place: str, best: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crossmatch, "ROWS", 70)
+    monkeypatch.setattr(positions, "ROWS", 70)
     sky = simulate(PLACES[place], n=800)
     db.load_reference("simulated", sky.columns)
     db.load_reference("other", simulate(PLACES[place], n=50, seed=3).columns)
@@ -193,7 +193,7 @@ def test_files_in_and_out(
     suffix: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(crossmatch, "ROWS", 30)
+    monkeypatch.setattr(positions, "ROWS", 30)
     ra, dec = stored
     names = np.array([f"target {k}" for k in range(100)])
     given = Table({"name": names, "ra": ra[:100], "dec": dec[:100], "mag": np.arange(100.0)})
