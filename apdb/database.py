@@ -11,6 +11,8 @@ from apdb.ephemeris import Ephemerides
 from apdb.expectations import Expectations
 from apdb.features.api import Features
 from apdb.forced import ForcedPhotometry
+from apdb.images.records import Processing
+from apdb.images.templates import Templates
 from apdb.input.visit import Visit
 from apdb.precovery.run import Precovery
 from apdb.query.queries import Queries
@@ -68,9 +70,11 @@ class Apdb(
     Monitoring,
     Neighbours,
     Precovery,
+    Processing,
     Queries,
     ReferenceCatalogues,
     Settings,
+    Templates,
 ):
     """An alert production database; made by `connect`, safe to share between threads."""
 
