@@ -17,6 +17,7 @@ from apdb.input.visit import Visit
 from apdb.precovery.run import Precovery
 from apdb.query.queries import Queries
 from apdb.query.status import Monitoring
+from apdb.reference.cone import ReferenceCones
 from apdb.reference.load import ReferenceCatalogues
 from apdb.reference.neighbours import Neighbours
 from apdb.retrieval.alerts import Alerts
@@ -73,6 +74,7 @@ class Apdb(
     Processing,
     Queries,
     ReferenceCatalogues,
+    ReferenceCones,
     Settings,
     Templates,
 ):

@@ -34,7 +34,8 @@ begin
     select v.*
     from apdb.template as v
     where
-        q3c_radial_query(v.ra, v.dec, p_ra, p_dec, coalesce(v_largest, 0.0) + p_radius)
+        -- Not q3c_radial_query, which loses rows where three faces of the cube meet (Q3C 2.0.0).
+        q3c_join(p_ra, p_dec, v.ra, v.dec, coalesce(v_largest, 0.0) + p_radius)
         and q3c_dist(v.ra, v.dec, p_ra, p_dec) <= v.radius + p_radius
         and v.band = v_band and v.retired_mjd_tai is null and v.state = 'whole'
         and not coalesce(p_visit = any(v.visits), false)

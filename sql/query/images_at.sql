@@ -27,8 +27,10 @@ as $$
     from apdb.image as i
     where
         apdb.check_cone(p_ra, p_dec, 1.0)
-        and @q3c@.q3c_radial_query(
-            i.ra, i.dec, p_ra, p_dec, (select coalesce(max(w.radius), 0.0) + 1e-9 from apdb.image as w where w.is_current)
+        -- Not q3c_radial_query, which loses rows where three faces of the cube meet (Q3C 2.0.0).
+        and @q3c@.q3c_join(
+            p_ra, p_dec, i.ra, i.dec,
+            (select coalesce(max(w.radius), 0.0) + 1e-9 from apdb.image as w where w.is_current)
         )
         and @q3c@.q3c_dist(i.ra, i.dec, p_ra, p_dec) <= i.radius
         and @q3c@.q3c_in_poly(p_ra, p_dec, i.boundary)
