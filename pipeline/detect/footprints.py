@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.exposure import Image
-from pipeline.forced.windows import Bools, Floats, Ints
+from pipeline.forced.windows import Floats, Ints
 
 _NONE = -1
 
@@ -151,6 +151,19 @@ def _root(parent: Ints, i: int) -> int:  # pragma: no cover
 
 
 @njit(cache=True, nogil=True)
+def _meet(
+    peak: Ints, values: NDArray[np.float32], i: int, j: int, prominence: float, contrast: float
+) -> None:  # pragma: no cover
+    """Pixel i touches pixel j: the lower of their peaks ends there, if it is not high enough."""
+    one, other = _root(peak, i), _root(peak, j)
+    if abs(values[one]) < abs(values[other]):
+        one, other = other, one
+    height, level = abs(values[other]), abs(values[i])
+    if other == i or height - level < max(prominence, contrast * height):
+        peak[other] = one
+
+
+@njit(cache=True, nogil=True)
 def _flood(
     index: NDArray[np.int32],
     pixels: Ints,
@@ -164,29 +177,19 @@ def _flood(
     n = len(pixels)
     peak, footprint = np.arange(n), np.arange(n)
     done = np.zeros(n, np.bool_)
+    around = np.array([(dy, dx) for dy in range(-1, 2) for dx in range(-1, 2)])
     for i in order:
         done[i] = True
-        y, x = pixels[i] // nx, pixels[i] % nx
-        level = abs(values[i])
-        for dy in range(-1, 2):
-            for dx in range(-1, 2):
-                v, u = y + dy, x + dx
-                if v < 0 or u < 0 or v >= ny or u >= nx or index[v, u] == _NONE:
-                    continue
-                j = index[v, u]
-                if j == i or not done[j]:
-                    continue
-                footprint[_root(footprint, i)] = _root(footprint, j)
-                if (values[i] >= 0) != (values[j] >= 0):
-                    continue
-                one, other = _root(peak, i), _root(peak, j)
-                if one == other:
-                    continue
-                if abs(values[one]) < abs(values[other]):
-                    one, other = other, one
-                height = abs(values[other])
-                if height - level < max(prominence, contrast * height) or other == i:
-                    peak[other] = one
+        for dy, dx in around:
+            v, u = pixels[i] // nx + dy, pixels[i] % nx + dx
+            if v < 0 or u < 0 or v >= ny or u >= nx:
+                continue
+            j = index[v, u]
+            if j in (_NONE, i) or not done[j]:
+                continue
+            footprint[_root(footprint, i)] = _root(footprint, j)
+            if (values[i] >= 0) == (values[j] >= 0):
+                _meet(peak, values, i, j, prominence, contrast)
     for i in range(n):
         peak[i] = _root(peak, i)
         footprint[i] = _root(footprint, i)

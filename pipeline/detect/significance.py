@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import fft
 from scipy.ndimage import map_coordinates
 
@@ -140,6 +140,23 @@ class NoiseScale:
         ]
         return np.asarray(map_coordinates(self.grid, places, order=1, mode="nearest"))
 
+    def image(self) -> Image:
+        """Return the ratio at all pixels.
+
+        Returns
+        -------
+        ndarray of float32, shape (ny, nx)
+        """
+        rows, columns = (
+            np.clip((np.arange(n) + 0.5) * m / n - 0.5, 0, m - 1)
+            for n, m in zip(self.shape, self.grid.shape, strict=True)
+        )
+        down, across = (
+            np.maximum(1 - np.abs(at[:, np.newaxis] - np.arange(m)), 0).astype(np.float32)
+            for at, m in zip((rows, columns), self.grid.shape, strict=True)
+        )
+        return np.asarray(down @ self.grid.astype(np.float32) @ across.T)
+
 
 def noise_scale(
     filtered: Image, variance: Image, usable: Bools, config: DetectConfig
@@ -176,8 +193,8 @@ def noise_scale(
         grid[i, j] = _width(filtered[part], variance[part], usable[part])
     if np.isnan(grid).all():
         raise DetectError(
-            f"the noise of blank sky cannot be measured: {int(usable.sum())} of {usable.size} pixels "
-            "are usable; look at the mask planes of science image and template"
+            f"the noise of blank sky cannot be measured: {int(usable.sum())} of {usable.size} "
+            "pixels are usable; look at the mask planes of science image and template"
         )
     grid = np.where(np.isnan(grid), np.nanmedian(grid), grid)
     typical, (low, high) = float(np.median(grid)), config.noise_range

@@ -175,9 +175,9 @@ def _solve_coupled(
     normal = sparse.csc_array((pairs.square[edges], (i, j)), shape) + diagonal
     flux[members] = splu(normal.tocsc()).solve(data[members])
     shared = pairs.square[edges] > _CLOSE * np.sqrt(square[members[i]] * square[members[j]])
-    i, j, edges = i[shared], j[shared], np.flatnonzero(edges)[shared]
-    normal = sparse.csr_array((pairs.square[edges], (i, j)), shape) + diagonal
-    covariance = sparse.csr_array((pairs.noise[edges], (i, j)), shape)
+    i, j, close = i[shared], j[shared], np.flatnonzero(edges)[shared]
+    normal = sparse.csr_array((pairs.square[close], (i, j)), shape) + diagonal
+    covariance = sparse.csr_array((pairs.noise[close], (i, j)), shape)
     covariance = 0.5 * (covariance + covariance.T) + sparse.diags_array(noise[members])
     n_groups, group = connected_components(normal, directed=False)
     sizes = np.bincount(group, minlength=n_groups)

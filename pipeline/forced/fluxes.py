@@ -124,8 +124,8 @@ def fluxes(
     fit_neighbours : bool
         Whether close pairs are fitted together; else each gets the light of its neighbours too.
     noise : array_like
-        Factor of the errors, one or for each: noise that has been measured on blank sky over that of
-        the variance, where pixels are correlated.
+        Factor of the errors, one or for each: noise that was measured on blank sky over that of the
+        variance, where pixels are correlated.
     psf : Psf, optional
         By default that of the exposure.
     config : ForcedConfig, optional
@@ -147,8 +147,12 @@ def fluxes(
     x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
     blocks = [_Block(exposure, psf, x[s], y[s]) for s in _slices(len(x))]
     sums = _Sums(
-        *(_joined([getattr(b.sums, name) for b in blocks]) for name in _Sums.__dataclass_fields__)
+        data=_joined([block.sums.data for block in blocks]),
+        square=_joined([block.sums.square for block in blocks]),
+        noise=_joined([block.sums.noise for block in blocks]),
+        whole=_joined([block.sums.whole for block in blocks]),
     )
+    windows = [block.windows for block in blocks]
     weight = sums.square / np.where(sums.whole > 0, sums.whole, 1.0)
     usable = weight >= config.min_weight
     pairs = Pairs.none()
@@ -157,17 +161,18 @@ def fluxes(
     flux, variance, blended = solve(sums.data, sums.square, sums.noise, usable, pairs)
     chi2, likelihood = _fit_quality(blocks, flux, pairs)
     failed = ~usable
+    n_data = _joined([w.good.sum(axis=(1, 2)) for w in windows]).astype(np.int32)
     return ForcedFluxes(
         flux=np.where(failed, np.nan, flux),
         flux_err=np.where(failed, np.nan, np.sqrt(variance) * noise),
         failed=failed,
-        edge=_joined([~b.windows.inside.all(axis=(1, 2)) for b in blocks], bool),
-        no_good_pixels=_joined([~b.windows.good.any(axis=(1, 2)) for b in blocks], bool),
+        edge=_joined([w.inside.mean(axis=(1, 2)) for w in windows]) < 1.0,
+        no_good_pixels=n_data == 0,
         blended=blended,
         weight=weight,
         chi2=np.where(failed, np.nan, chi2),
         ln_likelihood=np.where(failed, np.nan, likelihood),
-        n_data=_joined([b.windows.good.sum(axis=(1, 2)) for b in blocks], np.int32),
+        n_data=n_data,
     )
 
 
@@ -216,8 +221,8 @@ def _slices(n: int) -> list[slice]:
     return [slice(start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK)]
 
 
-def _joined(parts: list[NDArray[np.generic]], dtype: type = float) -> NDArray[np.generic]:
-    return np.concatenate([*parts, np.empty(0)]).astype(dtype)
+def _joined(parts: list[Floats]) -> Floats:
+    return np.concatenate([*parts, np.empty(0)])
 
 
 def _dot(one: Floats, other: Floats) -> Floats:

@@ -95,7 +95,7 @@ def cut(exposure: Exposure, usable: Bools | None, x: Floats, y: Floats, half: in
     exposure : Exposure
         Image.
     usable : ndarray of bool, shape (ny, nx), optional
-        Pixels that may be used; by default found by the rule of `usable_pixels`, in the windows only.
+        Pixels that may be used; by default those of `usable_pixels`, looked at in the windows only.
     x, y : ndarray, shape (n,)
         Positions [pixel]; the windows are centred on the nearest pixels, and may reach beyond the
         image, where no pixel is good.
