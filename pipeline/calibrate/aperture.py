@@ -13,6 +13,7 @@ from pipeline.exposure import Image
 from pipeline.psf import n_terms, terms
 
 Floats = NDArray[np.float64]
+_BEYOND = 0.03
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,11 @@ def aperture_correction(
         degree = order_for(int(use.sum()), order, per_term)
         design = terms(x, y, degree, size)
         weighted = design[use] / error[use, np.newaxis]
-        inverse = np.linalg.inv(weighted.T @ weighted)
-        found = inverse @ (weighted.T @ (ratio[use] / error[use]))
+        # Beyond the model of the PSF there is little light: few faint stars cannot say otherwise.
+        known_before = np.zeros(design.shape[1])
+        known_before[0] = 1.0 / _BEYOND**2
+        inverse = np.linalg.inv(weighted.T @ weighted + np.diag(known_before))
+        found = inverse @ (weighted.T @ (ratio[use] / error[use]) + known_before)
         pull = (ratio - design @ found) / error
         middle = np.median(pull)
         spread = max(1.0, float(1.4826 * np.median(np.abs(pull - middle))))

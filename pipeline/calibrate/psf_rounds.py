@@ -21,6 +21,7 @@ from pipeline.psf import Psf
 
 _LARGEST = 35
 _SMALLEST = 5
+_LEFT_OVER = 2.0
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,9 @@ def characterise(exposure: Exposure, config: CalibrateConfig) -> Characterised:
     bad = exposure.masked(UNUSABLE)
     covered = np.zeros_like(bad)
     fwhm, previous = config.initial_fwhm, None
+    beneath, hidden = exposure.image, bad
     for turn in range(1, config.iterations + 1):
-        level = background(
-            exposure.image, bad | covered, config.background_box, config.background_filter
-        )
+        level = background(beneath, hidden, config.background_box, config.background_filter)
         image = exposure.image - level.level
         if not config.subtract_background:
             image = exposure.image
@@ -100,13 +100,23 @@ def characterise(exposure: Exposure, config: CalibrateConfig) -> Characterised:
         if config.scale_variance:
             variance = variance * np.float32(ratio**2)
         found = find(
-            image, level.rms, bad, fwhm, config.threshold, config.min_area, config.max_sources
+            image,
+            level.rms,
+            bad,
+            covered,
+            fwhm,
+            config.threshold,
+            config.min_area,
+            config.max_sources,
         )
         covered = _grown(found.covered, fwhm)
         one = _Round(exposure.with_(image=image, variance=variance), bad, found, config)
         rows, psf, fits, residual = one.run(previous)
         settled = abs(psf.psf.fwhm / fwhm - 1.0) < config.fwhm_tolerance and turn > 1
         fwhm = float(np.clip(psf.psf.fwhm, 1.0, _LARGEST / 2))
+        # The sky is seen between the stars, and where they were taken off well.
+        beneath = residual if not config.subtract_background else residual + level.level
+        hidden = bad | (covered & (np.abs(residual) > _LEFT_OVER * level.rms))
         previous = psf.psf
         if settled:
             break
