@@ -19,6 +19,7 @@ from apdb.reference.load import ReferenceCatalogues
 from apdb.reference.neighbours import Neighbours
 from apdb.retrieval.alerts import Alerts
 from apdb.settings import Settings
+from apdb.solar_system.load import OrbitTables
 from apdb.store import Rule, StoreReport, store_visit
 
 
@@ -67,6 +68,7 @@ class Apdb(
     ForcedPhotometry,
     Monitoring,
     Neighbours,
+    OrbitTables,
     Precovery,
     Queries,
     ReferenceCatalogues,
