@@ -22,6 +22,7 @@ from apdb.reference.load import ReferenceCatalogues
 from apdb.reference.neighbours import Neighbours
 from apdb.retrieval.alerts import Alerts
 from apdb.settings import Settings
+from apdb.solar_system.load import OrbitTables
 from apdb.store import Rule, StoreReport, store_visit
 
 
@@ -70,6 +71,7 @@ class Apdb(
     ForcedPhotometry,
     Monitoring,
     Neighbours,
+    OrbitTables,
     Precovery,
     Processing,
     Queries,

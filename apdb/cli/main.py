@@ -17,6 +17,7 @@ from apdb.cli import (
     forced,
     maintain,
     nway,
+    orbits,
     precovery,
     query,
     reference,
@@ -51,6 +52,7 @@ app.command()(query.sources)
 app.command()(query.status)
 app.command("nway")(nway.nway_)
 app.add_typer(reference.app, name="reference")
+app.add_typer(orbits.app, name="orbits")
 app.command()(xmatch.xmatch)
 app.command("maintain")(maintain.maintain_)
 app.command("characterize")(characterize.characterize)

@@ -1,0 +1,1 @@
+"""The moving sky: dynamics, observers and ephemerides as pure functions on arrays."""
