@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.moving.detections import GM_SUN, Floats
-from pipeline.moving.kepler import two_body
+from pipeline.moving.elements import two_body
 from pipeline.moving.kernel import LIGHT
 from pipeline.moving.tracklets import Tracklets
 

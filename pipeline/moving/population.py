@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.moving.detections import GM_SUN, Floats, Ints
+from pipeline.moving.elements import ecliptic, equatorial
 from pipeline.moving.kernel import EARTH, planets
 
 CLASSES = ("main belt", "near-Earth", "Trojan", "trans-Neptunian", "interstellar")
 """Classes of objects; the number of a class is its place here."""
 
-_OBLIQUITY = np.radians(84381.448 / 3600.0)
 _JUPITER = 6
 
 
@@ -160,7 +160,7 @@ def _placed(
     node, peri = rng.uniform(0.0, 2 * np.pi, (2, n))
     mean = rng.uniform(0.0, 2 * np.pi, n)
     if kind == 2:
-        x, y, _ = to_ecliptic(jupiter)
+        x, y, _ = ecliptic(jupiter)
         swarm = rng.choice([-1.0, 1.0], n) * np.radians(rng.normal(60.0, 10.0, n))
         mean = np.arctan2(y, x) + swarm - node - peri
     if kind == 4:
@@ -190,7 +190,7 @@ def states_of(
     """
     closed = e < 1.0
     mean = np.where(closed, (mean + np.pi) % (2 * np.pi) - np.pi, mean)
-    x = np.where(closed, mean + e * np.sin(mean), np.arcsinh(mean / e))
+    x = np.where(closed, mean + e * np.sin(mean), np.arcsinh(mean / np.maximum(e, 1e-3)))
     with np.errstate(over="ignore"):
         for _ in range(60):
             f = np.where(closed, x - e * np.sin(x), e * np.sinh(x) - x) - mean
@@ -217,19 +217,3 @@ def _about(axis: int, vectors: Floats, angle: Floats | float) -> Floats:
     out[:, one] = c * vectors[:, one] - s * vectors[:, other]
     out[:, other] = s * vectors[:, one] + c * vectors[:, other]
     return out
-
-
-def to_ecliptic(vector: Floats) -> Floats:
-    """Turn a vector to the ecliptic of J2000.
-
-    Parameters
-    ----------
-    vector : (3,) float64
-        ICRF.
-
-    Returns
-    -------
-    (3,) float64
-        Ecliptic.
-    """
-    return _about(0, np.asarray(vector, dtype=float)[None, :], -_OBLIQUITY)[0]

@@ -15,7 +15,7 @@ from pipeline.moving.shortfit import Arcs, arcs_of, fit_short
 from pipeline.moving.tracklets import Tracklets
 
 _BLOCK = 4000
-_ROBUST = np.array([1000.0, 300.0, 100.0, 100.0, 30.0, 10.0, 5.0, 3.0, 3.0])
+_ROBUST = np.array([*[np.inf] * 8, 100.0, 30.0, 10.0, 5.0, 3.0, 3.0])
 _PLAIN = np.full(3, np.inf)
 
 

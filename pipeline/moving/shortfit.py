@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.moving.detections import ARCSEC, GM_SUN, Detections, Floats, Ints, tangent_axes
-from pipeline.moving.kepler import two_body
+from pipeline.moving.elements import two_body
 from pipeline.moving.kernel import LIGHT
 from pipeline.moving.membership import Groups
 
 _STEPS = np.array([1e-6, 1e-6, 1e-6, 1e-8, 1e-8, 1e-8])
 _LARGEST = 1e6
+# The normal matrix of a short arc spans ten orders of magnitude, but is nearly linear: damping
+# that begins any higher holds back the distance for dozens of steps.
+_DAMPING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def predicted(states: Floats, dt: Floats, observer: Floats) -> Floats:
     (..., 3) float64
         Unit vectors; NaN where the orbit could not be followed.
     """
-    moved = two_body(states, dt)
+    moved = two_body(states.reshape(-1, 6), dt.reshape(-1)).reshape(states.shape)
     place, speed = moved[..., :3], moved[..., 3:]
     away = place - observer
     lag = np.sqrt((away**2).sum(axis=-1))[..., None] / LIGHT
@@ -179,7 +182,7 @@ def fit_short(
         Of all detections [arcsec].
     """
     states = states.copy()
-    damping = np.full(len(states), 1e-6)
+    damping = np.full(len(states), _DAMPING)
     off = residuals(states, arcs)
     for soft in scale:
         normalised = off / arcs.sigma[..., None]
@@ -195,7 +198,7 @@ def fit_short(
         better = _cost(new, used, soft) <= _cost(size, used, soft)
         states[better] = trial[better]
         off[better] = trial_off[better]
-        damping = np.where(better, damping * 0.03, np.minimum(damping * 20.0, 1e8))
+        damping = np.where(better, damping * 0.03, np.minimum(damping * 30.0, 1e8))
     return states, off
 
 
@@ -222,7 +225,7 @@ def _damped(normal: Floats, right: Floats, damping: Floats) -> Floats:
     size = np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
     scaled = normal / size[:, :, None] / size[:, None, :]
     index = np.arange(6)
-    scaled[:, index, index] += damping[:, None] + 1e-12
+    scaled[:, index, index] += damping[:, None] + 1e-15
     try:
         step = np.linalg.solve(scaled, (right / size)[..., None])[..., 0]
     except np.linalg.LinAlgError:
