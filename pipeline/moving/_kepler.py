@@ -34,9 +34,7 @@ def _anomaly(r0, sigma, alpha, dt):  # type: ignore[no-untyped-def]
         x = min(root * abs(dt) / r0, (6.0 * root * abs(dt)) ** (1.0 / 3.0))
         if alpha < 0.0 and dt != 0.0:
             big = np.sqrt(-1.0 / alpha)
-            far = 2.0 * root * abs(dt) * -alpha / (
-                sigma * np.sign(dt) + big * (1.0 - r0 * alpha)
-            )
+            far = 2.0 * root * abs(dt) * -alpha / (sigma * np.sign(dt) + big * (1.0 - r0 * alpha))
             if far > 1.0:
                 x = min(x, big * np.log(far) + big)
         x *= np.sign(dt)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.moving.detections import GM_SUN, Floats, Ints
-from pipeline.moving.elements import ecliptic, equatorial
+from pipeline.moving.elements import Elements, ecliptic, equatorial, heliocentric
 from pipeline.moving.kernel import EARTH, planets
 
 CLASSES = ("main belt", "near-Earth", "Trojan", "trans-Neptunian", "interstellar")
@@ -91,11 +91,11 @@ def draw(
     while count < n:
         if drawn > 2_000_000 + 20_000 * n:
             raise ValueError(
-                f"only {count} of {drawn} {CLASSES[kind]} orbits are within {reach} deg of the place "
-                f"asked for and brighter than {faintest}: widen either"
+                f"{count} of {drawn} {CLASSES[kind]} orbits are within {reach} deg of the place "
+                f"and brighter than {faintest}: widen either"
             )
         q, e, incl, h = _shape(kind, 50_000, rng)
-        states = _placed(kind, q, e, incl, jupiter, rng) + sun
+        states = _placed(kind, q, e, incl, epoch, jupiter, rng) + sun
         drawn += len(q)
         away = states[:, :3] - earth
         delta = np.sqrt((away**2).sum(axis=1))
@@ -153,67 +153,26 @@ def _shape(kind: int, n: int, rng: np.random.Generator) -> tuple[Floats, Floats,
 
 
 def _placed(
-    kind: int, q: Floats, e: Floats, incl: Floats, jupiter: Floats, rng: np.random.Generator
+    kind: int,
+    q: Floats,
+    e: Floats,
+    incl: Floats,
+    epoch: float,
+    jupiter: Floats,
+    rng: np.random.Generator,
 ) -> Floats:
     """Turn shapes to random places, Trojans to Jupiter's, as heliocentric ICRF states."""
     n = len(q)
-    node, peri = rng.uniform(0.0, 2 * np.pi, (2, n))
-    mean = rng.uniform(0.0, 2 * np.pi, n)
-    if kind == 2:
-        x, y, _ = ecliptic(jupiter)
-        swarm = rng.choice([-1.0, 1.0], n) * np.radians(rng.normal(60.0, 10.0, n))
-        mean = np.arctan2(y, x) + swarm - node - peri
+    node, peri = rng.uniform(0.0, 360.0, (2, n))
     if kind == 4:
         since = rng.uniform(-300.0, 300.0, n)
-        mean = since * np.sqrt(GM_SUN * ((e - 1.0) / q) ** 3)
-    return states_of(q, e, incl, node, peri, mean)
-
-
-def states_of(
-    q: Floats, e: Floats, incl: Floats, node: Floats, peri: Floats, mean: Floats
-) -> Floats:
-    """Return states of Keplerian elements.
-
-    Parameters
-    ----------
-    q : (n,) float64
-        Perihelion distance [au].
-    e : (n,) float64
-        Eccentricity, not 1.
-    incl, node, peri, mean : (n,) float64
-        Inclination, node and argument of perihelion on the ecliptic of J2000, mean anomaly [rad].
-
-    Returns
-    -------
-    (n, 6) float64
-        Heliocentric ICRF states [au, au/d].
-    """
-    closed = e < 1.0
-    mean = np.where(closed, (mean + np.pi) % (2 * np.pi) - np.pi, mean)
-    x = np.where(closed, mean + e * np.sin(mean), np.arcsinh(mean / np.maximum(e, 1e-3)))
-    with np.errstate(over="ignore"):
-        for _ in range(60):
-            f = np.where(closed, x - e * np.sin(x), e * np.sinh(x) - x) - mean
-            slope = np.where(closed, 1.0 - e * np.cos(x), e * np.cosh(x) - 1.0)
-            x = x - np.clip(f / slope, -1.0, 1.0)
-    half = np.where(closed, np.tan(x / 2.0), np.tanh(x / 2.0))
-    nu = 2.0 * np.arctan(np.sqrt((1.0 + e) / np.abs(1.0 - e)) * half)
-    p = q * (1.0 + e)
-    r, speed = p / (1.0 + e * np.cos(nu)), np.sqrt(GM_SUN / p)
-    place = np.stack([r * np.cos(nu), r * np.sin(nu), np.zeros_like(r)], axis=1)
-    velocity = np.stack([-speed * np.sin(nu), speed * (e + np.cos(nu)), np.zeros_like(r)], axis=1)
-    both = [
-        _about(0, _about(2, _about(0, _about(2, v, peri), incl), node), _OBLIQUITY)
-        for v in (place, velocity)
-    ]
-    return np.concatenate(both, axis=1)
-
-
-def _about(axis: int, vectors: Floats, angle: Floats | float) -> Floats:
-    """Turn vectors about an axis of coordinates."""
-    one, other = (axis + 1) % 3, (axis + 2) % 3
-    out = vectors.copy()
-    c, s = np.cos(angle), np.sin(angle)
-    out[:, one] = c * vectors[:, one] - s * vectors[:, other]
-    out[:, other] = s * vectors[:, one] + c * vectors[:, other]
-    return out
+    else:
+        mean = rng.uniform(0.0, 2 * np.pi, n)
+        if kind == 2:
+            x, y, _ = ecliptic(jupiter)
+            swarm = rng.choice([-1.0, 1.0], n) * rng.normal(60.0, 10.0, n)
+            mean = np.arctan2(y, x) + np.radians(swarm - node - peri)
+        mean = (mean + np.pi) % (2 * np.pi) - np.pi
+        since = mean * np.sqrt((q / (1.0 - e)) ** 3 / GM_SUN)
+    elements = Elements(q, e, np.degrees(incl), node, peri, epoch - since)
+    return equatorial(heliocentric(elements, np.full(n, epoch)))
