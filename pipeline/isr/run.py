@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-import astroscrappy
 import numpy as np
 from astropy.table import Table
 from astropy.wcs import WCS
@@ -17,6 +16,7 @@ from pipeline.errors import IsrError
 from pipeline.exposure import UNUSABLE, Exposure, Mask, Metrics
 from pipeline.isr.assemble import Assembled, assemble
 from pipeline.isr.config import IsrConfig
+from pipeline.isr.cosmic import cosmic_rays
 from pipeline.isr.corrections import (
     check_frame,
     dark_scale,
@@ -119,7 +119,7 @@ def remove_signature(
     exposure = _in_electrons(raws[0], assembled, known, frames, config, metrics)
     exposure = _even(exposure, known, frames, config, metrics)
     exposure = _marked(exposure, known, ghosts, config)
-    exposure = _mended(exposure, known, config, metrics)
+    exposure = _mended(exposure, known, config)
     metrics |= _counts(exposure)
     metrics["isr.seconds"] = perf_counter() - started
     return IsrResult(exposure, metrics)
@@ -274,9 +274,7 @@ def _discs(ghosts: Table, wcs: WCS | None) -> NDArray[np.float64]:
     )
 
 
-def _mended(
-    exposure: Exposure, instrument: Instrument, config: IsrConfig, metrics: Metrics
-) -> Exposure:
+def _mended(exposure: Exposure, instrument: Instrument, config: IsrConfig) -> Exposure:
     """Fill in defects, find cosmic rays, and fill in those."""
     usable = ~exposure.masked()
     if not usable.any():
@@ -289,9 +287,15 @@ def _mended(
     before = _filled(exposure, Mask.BAD, config) if filling else exposure
     if not _on("cosmic_rays", instrument, config):
         return before
-    metrics["isr.cosmic_ray_seconds"] = -perf_counter()
-    rays = _cosmic_rays(before, config)
-    metrics["isr.cosmic_ray_seconds"] += perf_counter()
+    rays = cosmic_rays(
+        before.image,
+        before.variance,
+        before.masked(),
+        sigma=config.cosmic_sigma,
+        fraction=config.cosmic_fraction,
+        contrast=config.cosmic_contrast,
+        rounds=config.cosmic_rounds,
+    )
     marked = before.with_(mask=before.mask | rays * np.uint32(Mask.CR))
     return _filled(marked, Mask.CR, config) if filling else marked
 
@@ -303,27 +307,6 @@ def _filled(exposure: Exposure, planes: Mask, config: IsrConfig) -> Exposure:
     psf = exposure.psf or Psf.gaussian(config.fwhm, (exposure.shape[1], exposure.shape[0]))
     image, filled = interpolate(exposure.image, holes, avoid, psf, config.interpolate_least)
     return exposure.with_(image=image, mask=exposure.mask | filled * np.uint32(Mask.INTERP))
-
-
-def _cosmic_rays(exposure: Exposure, config: IsrConfig) -> NDArray[np.bool_]:
-    """Find cosmic rays by their sharp edges (L.A.Cosmic)."""
-    masked = exposure.masked()
-    variance = np.where(exposure.variance > 0, exposure.variance, np.float32(1.0))
-    found, _ = astroscrappy.detect_cosmics(
-        np.ascontiguousarray(exposure.image, np.float32),
-        inmask=masked,
-        invar=np.ascontiguousarray(variance, np.float32),
-        sigclip=config.cosmic_sigma,
-        sigfrac=config.cosmic_fraction,
-        objlim=config.cosmic_contrast,
-        gain=1.0,
-        readnoise=0.0,
-        satlevel=np.inf,
-        niter=config.cosmic_rounds,
-        sepmed=True,
-        cleantype="medmask",
-    )
-    return np.asarray(found, bool) & ~masked
 
 
 def _counts(exposure: Exposure) -> Metrics:
