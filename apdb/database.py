@@ -20,6 +20,7 @@ from apdb.reference.neighbours import Neighbours
 from apdb.retrieval.alerts import Alerts
 from apdb.settings import Settings
 from apdb.solar_system.load import OrbitTables
+from apdb.solar_system.nightly import NightlyEphemerides
 from apdb.store import Rule, StoreReport, store_visit
 
 
@@ -68,6 +69,7 @@ class Apdb(
     ForcedPhotometry,
     Monitoring,
     Neighbours,
+    NightlyEphemerides,
     OrbitTables,
     Precovery,
     Queries,

@@ -14,6 +14,7 @@ from apdb.cli import (
     correct,
     db,
     demo,
+    ephemerides,
     forced,
     maintain,
     nway,
@@ -53,6 +54,7 @@ app.command()(query.status)
 app.command("nway")(nway.nway_)
 app.add_typer(reference.app, name="reference")
 app.add_typer(orbits.app, name="orbits")
+app.add_typer(ephemerides.app, name="ephemerides")
 app.command()(xmatch.xmatch)
 app.command("maintain")(maintain.maintain_)
 app.command("characterize")(characterize.characterize)
