@@ -10,6 +10,7 @@ import typer
 
 from apdb.cli import (
     alerts,
+    attribute,
     characterize,
     correct,
     db,
@@ -54,6 +55,7 @@ app.command()(query.status)
 app.command("nway")(nway.nway_)
 app.add_typer(reference.app, name="reference")
 app.add_typer(orbits.app, name="orbits")
+app.command("attribute")(attribute.attribute)
 app.add_typer(ephemerides.app, name="ephemerides")
 app.command()(xmatch.xmatch)
 app.command("maintain")(maintain.maintain_)
