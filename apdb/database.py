@@ -22,7 +22,9 @@ from apdb.reference.load import ReferenceCatalogues
 from apdb.reference.neighbours import Neighbours
 from apdb.retrieval.alerts import Alerts
 from apdb.settings import Settings
+from apdb.solar_system.attribute import Attribution
 from apdb.solar_system.load import OrbitTables
+from apdb.solar_system.nightly import NightlyEphemerides
 from apdb.store import Rule, StoreReport, store_visit
 
 
@@ -63,6 +65,7 @@ def connect(
 
 class Apdb(
     Alerts,
+    Attribution,
     Corrections,
     Crossmatches,
     Ephemerides,
@@ -71,6 +74,7 @@ class Apdb(
     ForcedPhotometry,
     Monitoring,
     Neighbours,
+    NightlyEphemerides,
     OrbitTables,
     Precovery,
     Processing,

@@ -10,10 +10,12 @@ import typer
 
 from apdb.cli import (
     alerts,
+    attribute,
     characterize,
     correct,
     db,
     demo,
+    ephemerides,
     forced,
     maintain,
     nway,
@@ -57,6 +59,8 @@ app.command()(query.status)
 app.command("nway")(nway.nway_)
 app.add_typer(reference.app, name="reference")
 app.add_typer(orbits.app, name="orbits")
+app.command("attribute")(attribute.attribute)
+app.add_typer(ephemerides.app, name="ephemerides")
 app.command()(xmatch.xmatch)
 app.command("maintain")(maintain.maintain_)
 app.command("characterize")(characterize.characterize)

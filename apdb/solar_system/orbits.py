@@ -114,7 +114,7 @@ def checked(orbits: Orbits, bad: BadLines) -> Orbits:
     keep = np.ones(len(orbits), bool)
     e = orbits.elements
 
-    def refuse(wrong: NDArray[np.bool_], reason: Callable[[int], str]) -> None:
+    def _refuse(wrong: NDArray[np.bool_], reason: Callable[[int], str]) -> None:
         for i in np.flatnonzero(wrong & keep):
             bad.add(int(orbits.lines[i]), reason(int(i)))
         keep[wrong] = False
@@ -122,13 +122,13 @@ def checked(orbits: Orbits, bad: BadLines) -> Orbits:
     # What others are made of comes first.
     for name in ("epoch", "e", "i", "node", "argperi", "q"):
         values = orbits.epoch if name == "epoch" else getattr(e, name)
-        refuse(~np.isfinite(values), partial(_missing, name))
-    refuse(e.q <= 0, lambda i: f"perihelion distance {e.q[i]:g} au is not positive")
-    refuse(e.e < 0, lambda i: f"eccentricity {e.e[i]:g} is negative")
-    refuse((e.i < 0) | (e.i > 180), lambda i: f"inclination {e.i[i]:g} is not in 0-180 deg")
-    refuse(~np.isfinite(e.peri_time), partial(_missing, "peri_time"))
+        _refuse(~np.isfinite(values), partial(_missing, name))
+    _refuse(e.q <= 0, lambda i: f"perihelion distance {e.q[i]:g} au is not positive")
+    _refuse(e.e < 0, lambda i: f"eccentricity {e.e[i]:g} is negative")
+    _refuse((e.i < 0) | (e.i > 180), lambda i: f"inclination {e.i[i]:g} is not in 0-180 deg")
+    _refuse(~np.isfinite(e.peri_time), partial(_missing, "peri_time"))
     low, high = _EPOCHS
-    refuse(
+    _refuse(
         (orbits.epoch < low) | (orbits.epoch > high),
         lambda i: f"epoch {orbits.epoch[i]:g} is not between the years 1600 and 2500 (MJD, not JD)",
     )

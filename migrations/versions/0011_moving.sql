@@ -272,4 +272,6 @@ COMMENT ON COLUMN apdb_base.store_event.kind IS 'What happened: visit, reassign,
 
 INSERT INTO apdb_base.metadata (name, value) VALUES
 ('setting.site_code', 'X05'),
-('setting.ephemeris_keep_nights', '3');
+('setting.ephemeris_keep_nights', '3'),
+('setting.ss_radius_max', '2'),
+('setting.ss_magnitude_margin', '4');
