@@ -27,8 +27,8 @@ def gauss(found: Detections, rows: Ints) -> Floats:
     Returns
     -------
     (k, 6) float64
-        Heliocentric states at the time of the middle one, light time allowed for [au, au/d]: one for
-        each positive root of Gauss's equation that puts the object before the observer; none where
+        Heliocentric states at the time of the middle one, light time allowed for [au, au/d]: one
+        for each positive root that puts the object before the observer; none where
         the three directions lie in a plane.
     """
     three = found.take(rows)
