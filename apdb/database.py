@@ -19,6 +19,8 @@ from apdb.reference.load import ReferenceCatalogues
 from apdb.reference.neighbours import Neighbours
 from apdb.retrieval.alerts import Alerts
 from apdb.settings import Settings
+from apdb.solar_system.load import OrbitTables
+from apdb.solar_system.nightly import NightlyEphemerides
 from apdb.store import Rule, StoreReport, store_visit
 
 
@@ -67,6 +69,8 @@ class Apdb(
     ForcedPhotometry,
     Monitoring,
     Neighbours,
+    NightlyEphemerides,
+    OrbitTables,
     Precovery,
     Queries,
     ReferenceCatalogues,

@@ -14,9 +14,11 @@ from apdb.cli import (
     correct,
     db,
     demo,
+    ephemerides,
     forced,
     maintain,
     nway,
+    orbits,
     precovery,
     query,
     reference,
@@ -51,6 +53,8 @@ app.command()(query.sources)
 app.command()(query.status)
 app.command("nway")(nway.nway_)
 app.add_typer(reference.app, name="reference")
+app.add_typer(orbits.app, name="orbits")
+app.add_typer(ephemerides.app, name="ephemerides")
 app.command()(xmatch.xmatch)
 app.command("maintain")(maintain.maintain_)
 app.command("characterize")(characterize.characterize)

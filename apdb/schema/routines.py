@@ -23,6 +23,8 @@ READER_ROUTINES = frozenset(
     {
         "lc_non_periodic",
         "mjd_tai",
+        "night_built",
+        "predict",
         "qso_chi2",
         "reference_catalogue_id",
         "setting",

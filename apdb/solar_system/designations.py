@@ -1,7 +1,7 @@
 """Designations of the Minor Planet Center, plain and packed, and the identifiers made of them.
 
-Formats: Minor Planet Center, "Packed Provisional and Permanent Designations", with the extended forms
-for numbers of 620,000 and more and for half-months of 15,500 designations and more.
+Formats: Minor Planet Center, "Packed Provisional and Permanent Designations", with the extended
+forms for numbers of 620,000 and more and for half-months of 15,500 designations and more.
 """
 
 from __future__ import annotations

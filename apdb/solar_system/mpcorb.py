@@ -1,4 +1,4 @@
-"""Orbits from MPCORB files: fixed columns, read without a loop over lines where they are well formed.
+"""Orbits from MPCORB files: fixed columns, read without a loop over lines.
 
 Format: Minor Planet Center, "Export Format for Minor-Planet Orbits".
 """
@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apdb.errors import InvalidInput
+from apdb.solar_system.bad_lines import BadLines
 from apdb.solar_system.designations import pack, ss_object_id, unpack
-from apdb.solar_system.orbits import BadLines, Orbits
+from apdb.solar_system.orbits import Orbits
 from pipeline.moving.elements import Elements, peri_time
 
 Floats = NDArray[np.float64]
@@ -164,7 +165,9 @@ def _designations(
             found = _designation(code.decode("ascii").strip(), text.decode("ascii").strip())
         except (InvalidInput, UnicodeDecodeError) as error:
             bad.add(number, str(error))
-            found = (None, None)
+            packed.append(None)
+            plain.append(None)
+            continue
         packed.append(found[0])
         plain.append(found[1])
     return packed, plain

@@ -3,72 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from apdb.solar_system.bad_lines import BadLines
 from pipeline.moving.elements import Elements, barycentric, equatorial, heliocentric
 
 Floats = NDArray[np.float64]
 
-#: Bad lines that are kept with their reasons; the others are only counted.
-LIMIT = 1000
 #: Epochs outside these are taken for mistakes [MJD TDB]: the years 1600 and 2500.
 _EPOCHS = (-94552.0, 234165.0)
-
-
-@dataclass(frozen=True)
-class BadLine:
-    """A line that was not loaded, or not whole.
-
-    Attributes
-    ----------
-    line : int
-        Number of the line, or of the row of a table, counted from 1.
-    reason : str
-        What is wrong with it.
-    """
-
-    line: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.reason}"
-
-
-@dataclass
-class BadLines:
-    """The bad lines of a file.
-
-    Attributes
-    ----------
-    total : int
-        How many there are.
-    found : list of BadLine
-        The first thousand.
-    seen : dict of int to int
-        Line of each identifier that came so far.
-    """
-
-    total: int = 0
-    found: list[BadLine] = field(default_factory=list)
-    seen: dict[int, int] = field(default_factory=dict)
-
-    def add(self, line: int, reason: str) -> None:
-        """Note a bad line.
-
-        Parameters
-        ----------
-        line : int
-            Its number.
-        reason : str
-            What is wrong with it.
-        """
-        self.total += 1
-        if len(self.found) < LIMIT:
-            self.found.append(BadLine(line, reason))
 
 
 @dataclass
@@ -166,24 +114,31 @@ def checked(orbits: Orbits, bad: BadLines) -> Orbits:
     keep = np.ones(len(orbits), bool)
     e = orbits.elements
 
-    def refuse(wrong: NDArray[np.bool_], reason: Callable[[int], str]) -> None:
+    def _refuse(wrong: NDArray[np.bool_], reason: Callable[[int], str]) -> None:
         for i in np.flatnonzero(wrong & keep):
             bad.add(int(orbits.lines[i]), reason(int(i)))
         keep[wrong] = False
 
-    for name, values in [*vars(e).items(), ("epoch", orbits.epoch)]:
-        refuse(~np.isfinite(values), lambda i, n=name: f"{n} is missing or no number")  # type: ignore[misc]
-    refuse(e.q <= 0, lambda i: f"perihelion distance {e.q[i]:g} au is not positive")
-    refuse(e.e < 0, lambda i: f"eccentricity {e.e[i]:g} is negative")
-    refuse((e.i < 0) | (e.i > 180), lambda i: f"inclination {e.i[i]:g} is not in 0-180 deg")
+    # What others are made of comes first.
+    for name in ("epoch", "e", "i", "node", "argperi", "q"):
+        values = orbits.epoch if name == "epoch" else getattr(e, name)
+        _refuse(~np.isfinite(values), partial(_missing, name))
+    _refuse(e.q <= 0, lambda i: f"perihelion distance {e.q[i]:g} au is not positive")
+    _refuse(e.e < 0, lambda i: f"eccentricity {e.e[i]:g} is negative")
+    _refuse((e.i < 0) | (e.i > 180), lambda i: f"inclination {e.i[i]:g} is not in 0-180 deg")
+    _refuse(~np.isfinite(e.peri_time), partial(_missing, "peri_time"))
     low, high = _EPOCHS
-    refuse(
+    _refuse(
         (orbits.epoch < low) | (orbits.epoch > high),
         lambda i: f"epoch {orbits.epoch[i]:g} is not between the years 1600 and 2500 (MJD, not JD)",
     )
     _once(orbits, keep, bad)
     _check_covariance(orbits, keep, bad)
     return orbits.take(keep)
+
+
+def _missing(name: str, _: int) -> str:
+    return f"{name} is missing or no number"
 
 
 def _once(orbits: Orbits, keep: NDArray[np.bool_], bad: BadLines) -> None:

@@ -16,16 +16,19 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from apdb.errors import InvalidInput
+from apdb.solar_system.bad_lines import BadLines
 from apdb.solar_system.designations import pack, ss_object_id, unpack
 from apdb.solar_system.mpcorb import read_lines, skip_header
-from apdb.solar_system.orbits import BadLines, Orbits, checked
-from pipeline.moving.elements import Elements, elements_of, peri_time
+from apdb.solar_system.orbits import Orbits, checked
+from pipeline.moving.elements import Elements, peri_time
 
 #: Orbits that are handled at once.
 CHUNK = 50_000
 
 _ELEMENTS = ("q", "e", "i", "node", "argperi", "peri_time")
-_COMET = re.compile(r"(\d{1,4}[PDI](?:-[A-Z]{1,2})?|[CPDXAI]/-?\d{1,4} [A-Z]{1,2}\d*(?:-[A-Z]{1,2})?)")
+_COMET = re.compile(
+    r"(\d{1,4}[PDI](?:-[A-Z]{1,2})?|[CPDXAI]/-?\d{1,4} [A-Z]{1,2}\d*(?:-[A-Z]{1,2})?)"
+)
 _NUMBER = re.compile(r"\s*(\d+)\s")
 #: First of the columns of JPL's list of comets that follow the name.
 _COMET_COLUMNS = {
@@ -86,7 +89,7 @@ def read_orbits(path: Path, bad: BadLines) -> Iterator[Orbits]:
         zipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         file = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if zipped else cast(BinaryIO, raw)
-        with io.BufferedReader(file) as buffered:  # type: ignore[arg-type,type-var]
+        with io.BufferedReader(file) as buffered:  # type: ignore[type-var]
             for part in _parts(buffered, path, bad):
                 yield checked(part, bad)
 
@@ -116,8 +119,8 @@ def _parts(file: io.BufferedReader[Any], path: Path, bad: BadLines) -> Iterator[
     if first in (b"{", b"["):
         yield from _json(file.read(), path, bad)
     elif start.startswith(b"Num  Name"):
-        lines = (line for line in enumerate(file, 1) if line[0] > 2 and line[1].strip())
-        yield from _one_by_one(lines, _from_comet, bad, numbered=True)
+        comets = (line for line in enumerate(file, 1) if line[0] > 2 and line[1].strip())
+        yield from _one_by_one(comets, _from_comet, bad, numbered=True)
     elif b"packed_primary_provisional_designation" in start.split(b"\n")[0]:
         text = io.TextIOWrapper(file, "utf-8", newline="")
         yield from _one_by_one(csv.DictReader(text), _from_row, bad)
@@ -183,9 +186,9 @@ def _together(made: Sequence[tuple[int, One]]) -> Orbits:
         columns[name] = np.array(values, object if text else float)
     covariance = None
     if any(one.covariance is not None for one in ones):
-        covariance = np.stack([
-            np.full((6, 6), np.nan) if one.covariance is None else one.covariance for one in ones
-        ])
+        covariance = np.stack(
+            [np.full((6, 6), np.nan) if one.covariance is None else one.covariance for one in ones]
+        )
     return Orbits(
         np.array([number for number, _ in made], np.int64),
         np.array([one.packed for one in ones], object),
@@ -219,9 +222,7 @@ def _from_row(row: Mapping[str, Any]) -> One:
         text, document = document, json.loads(document)
     elif isinstance(document, dict):
         text = json.dumps(document)
-    columns = {
-        name: _number(row[name]) for name in _KEPT if row.get(name) not in (None, "")
-    }
+    columns = {name: _number(row[name]) for name in _KEPT if row.get(name) not in (None, "")}
     if isinstance(document, dict) and "COM" in document:
         return _from_document(document, columns, text)
     packed = row.get("packed_primary_provisional_designation") or pack(row["designation"])
@@ -233,9 +234,9 @@ def _from_row(row: Mapping[str, Any]) -> One:
 #: Columns of mpc_orbits that are taken over as they are; elements and epoch are written anew.
 _KEPT = (
     "orbit_type_int", "u_param", "nopp", "arc_length_total", "arc_length_sel", "nobs_total",
-    "nobs_total_sel", "yarkovsky", "srp", "a1", "a2", "a3", "dt", "a_unc", "q_unc", "e_unc", "i_unc",
-    "node_unc", "argperi_unc", "peri_time_unc", "yarkovsky_unc", "srp_unc", "a1_unc", "a2_unc",
-    "a3_unc", "dt_unc", "mean_anomaly_unc", "period_unc", "mean_motion_unc", "h", "g",
+    "nobs_total_sel", "yarkovsky", "srp", "a1", "a2", "a3", "dt", "a_unc", "q_unc", "e_unc",
+    "i_unc", "node_unc", "argperi_unc", "peri_time_unc", "yarkovsky_unc", "srp_unc", "a1_unc",
+    "a2_unc", "a3_unc", "dt_unc", "mean_anomaly_unc", "period_unc", "mean_motion_unc", "h", "g",
     "not_normalized_rms", "normalized_rms", "earth_moid",
 )  # fmt: skip
 
@@ -263,12 +264,7 @@ def _from_document(
         "orbit_type_int": document.get("categorization", {}).get("orbit_type_int"),
     }  # fmt: skip
     packed = names["packed_primary_provisional_designation"]
-    cartesian = document.get("CAR", {})
     elements = {name: _number(comet.get(name)) for name in _ELEMENTS}
-    if len(cartesian.get("coefficient_values") or ()) >= 6:
-        state = np.array([cartesian["coefficient_values"][:6]], float)
-        made = elements_of(state, float(epoch["epoch"]))
-        elements = {name: float(getattr(made, name)[0]) for name in _ELEMENTS}
     return One(
         packed,
         names.get("unpacked_primary_provisional_designation") or unpack(packed),
@@ -276,7 +272,7 @@ def _from_document(
         float(epoch["epoch"]),
         {**{n: _number(v) for n, v in found.items() if v is not None}, **columns}
         | {"mpc_orb_jsonb": text or json.dumps(document)},
-        _covariance(cartesian.get("covariance")),
+        _covariance(document.get("CAR", {}).get("covariance")),
     )
 
 
@@ -334,7 +330,8 @@ def _from_comet(line: bytes) -> One:
     if match is None:
         raise InvalidInput(f"{text[:43].strip()!r} has no designation that is known")
     name = match[1]
-    if name[-1].isalpha() and (fragment := re.search(r"-([A-Z]{1,2})$", text[:43].strip())):
+    fragment = re.search(r"-([A-Z]{1,2})$", text[:43].strip())
+    if "/" not in name and fragment:
         # JPL writes the fragment behind the name of a numbered comet.
         name += fragment[0]
     values = {key: float(text[slice(*where)]) for key, where in _COMET_COLUMNS.items()}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from apdb.errors import InvalidInput
 
-class MovingError(ValueError):
+
+class MovingError(InvalidInput):
     """An orbit, a time, a site or a kernel cannot be used; the message says why and what to do."""
 
 

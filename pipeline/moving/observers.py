@@ -23,7 +23,7 @@ Site = str | tuple[float, float, float]
 #: Radius to which the MPC's parallax constants refer [km].
 _EARTH_KM = 6378.137
 #: Rotation of the Earth [rad/d]: IAU 2000, 2 pi times 1.00273781191135448.
-_SPIN = 2 * np.pi * 1.00273781191135448
+SPIN = 2 * np.pi * 1.00273781191135448
 _TT = 32.184 / 86400.0
 _ARCSEC = np.pi / 648000.0
 
@@ -139,5 +139,5 @@ def observer_state(site: Site, mjd_tai: npt.ArrayLike, *, kernel: Kernel | None 
     flat = _rotation(times.ravel())
     matrix = np.swapaxes(flat, -1, -2).reshape(*times.shape, 3, 3)
     state[..., :3] += matrix @ place
-    state[..., 3:] += matrix @ (_SPIN * np.array([-place[1], place[0], 0.0]))
+    state[..., 3:] += matrix @ (SPIN * np.array([-place[1], place[0], 0.0]))
     return state

@@ -60,6 +60,14 @@ as $$
         'farthest that an SSObject may have moved since its ephemeris row'
     ),
     (
+        'site_code', 'text', null, null, false, null, null,
+        'code of the Minor Planet Center for the observatory, which ephemerides are for'
+    ),
+    (
+        'ephemeris_keep_nights', 'integer', 1.0, 3660.0, false, null, null,
+        'how many nights of built ephemerides are kept'
+    ),
+    (
         'forced_min_sources', 'integer', 1.0, 32767.0, false, null, null,
         'DIAObjects with fewer DIASources get no forced photometry, but for new ones'
     ),

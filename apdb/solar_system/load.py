@@ -1,0 +1,219 @@
+"""Loading orbits of known objects into the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apdb.errors import InvalidInput
+from apdb.input.records import Batch
+from apdb.schema.catalogue import table
+from apdb.session import Session
+from apdb.solar_system.bad_lines import BadLine, BadLines
+from apdb.stage import copy_columns
+
+if TYPE_CHECKING:
+    from apdb.solar_system.orbits import Orbits
+
+Watch = Callable[[int, int | None], None]
+
+_WHOLE = ("integer", "smallint", "bigint")
+_TRIANGLE = np.triu_indices(6)
+
+
+@dataclass(frozen=True)
+class OrbitLoad:
+    """What became of a file of orbits.
+
+    Attributes
+    ----------
+    n_orbits : int
+        Orbits that were read and are good.
+    n_new, n_changed : int
+        How many of them are of new objects, and how many replaced another orbit.
+    n_bad : int
+        Lines that were left out, or of which something was.
+    bad : list of BadLine
+        The first thousand of them.
+    """
+
+    n_orbits: int
+    n_new: int
+    n_changed: int
+    n_bad: int
+    bad: list[BadLine]
+
+
+class OrbitTables(Session):
+    """The orbits of known objects."""
+
+    def load_orbits(
+        self,
+        source: str | Path | Iterable[Mapping[str, Any]],
+        *,
+        name: str | None = None,
+        watch: Watch | None = None,
+    ) -> OrbitLoad:
+        """Load orbits; one of an object that has one already replaces it.
+
+        All that is good is loaded, in one transaction; the same again changes nothing.
+
+        Parameters
+        ----------
+        source : str, Path or iterable of mapping
+            A file as `apdb orbits load` takes it, or rows with the columns of mpc_orbits.
+        name : str, optional
+            Where they are from, for the column `source`; default is the name of the file.
+        watch : callable, optional
+            Told how many orbits were sent; the total is never known.
+
+        Returns
+        -------
+        OrbitLoad
+            With the lines that are bad, and why.
+
+        Raises
+        ------
+        InvalidInput
+            If the file is of no known kind, or has no good orbit; nothing was stored.
+        MissingKernel
+            If there is no planetary kernel.
+        """
+        # Compiled dynamics: not for every `import apdb`.
+        from apdb.solar_system.readers import read_orbits, read_rows
+
+        bad = BadLines()
+        if isinstance(source, str | Path):
+            parts = read_orbits(Path(source), bad)
+            said = name or Path(source).name
+        else:
+            parts, said = read_rows(source, bad), name or "rows"
+        sent = 0
+        with self.connection() as connection:
+            connection.execute("select apdb.open_orbit_stage()")
+            for part in parts:
+                if not len(part):
+                    continue
+                for stage, batch in (
+                    ("orbit", _orbit_batch(part, said)),
+                    ("mpc_orbits", _mpc_batch(part)),
+                ):
+                    columns = [c for c in table(stage).columns if c.name in batch.columns]
+                    copy_columns(connection, f"stage_{stage}", batch, columns)
+                sent += len(part)
+                if watch is not None:
+                    watch(sent, None)
+            if not sent:
+                raise InvalidInput(_nothing(said, bad))
+            row = connection.execute("select * from apdb.load_orbits(%s)", (said,)).fetchone()
+        assert row is not None
+        return OrbitLoad(sent, int(row[0]), int(row[1]), bad.total, bad.found)
+
+
+def _nothing(said: str, bad: BadLines) -> str:
+    lines = [f"{said} has no orbit that can be loaded; {bad.total} bad line(s):"]
+    return "\n  ".join([*lines, *map(str, bad.found[: InvalidInput.shown])])
+
+
+def _batch(n: int, name: str, columns: Mapping[str, NDArray[Any]]) -> Batch:
+    """Return a batch with NaN and None as NULL."""
+    values: dict[str, NDArray[Any]] = {}
+    nulls: dict[str, NDArray[np.bool_] | None] = {}
+    for column in table(name).columns:
+        if column.name not in columns:
+            continue
+        given = columns[column.name]
+        if given.dtype == object:
+            missing = np.array([value is None for value in given], bool)
+            empty: Any = b"" if column.sql_type == "bytea" else ""
+            filled = np.where(missing, empty, given)
+        elif given.dtype.kind == "f":
+            missing = ~np.isfinite(given)
+            whole = column.sql_type in _WHOLE
+            filled = np.where(missing, 0.0, np.round(given) if whole else given)
+            filled = filled.astype(column.numpy_dtype)
+        else:
+            missing, filled = np.zeros(n, bool), given.astype(column.numpy_dtype)
+        values[column.name], nulls[column.name] = filled, missing if missing.any() else None
+    return Batch(n, values, nulls)
+
+
+def _orbit_batch(orbits: Orbits, said: str) -> Batch:
+    n = len(orbits)
+    states, covariance = orbits.states()
+    columns: dict[str, NDArray[Any]] = {
+        "ss_object_id": orbits.ss_object_id,
+        "designation": orbits.designation,
+        "epoch_mjd_tdb": orbits.epoch,
+        "source": np.full(n, said, object),
+    }
+    columns |= {name: states[:, k] for k, name in enumerate(("x", "y", "z", "vx", "vy", "vz"))}
+    columns |= {name: orbits.columns[name] for name in ("h", "g") if name in orbits.columns}
+    if covariance is not None:
+        columns["covariance"] = packed_covariances(covariance)
+    return _batch(n, "orbit", columns)
+
+
+def packed_covariances(covariance: NDArray[np.float64]) -> NDArray[np.object_]:
+    """Return covariances as the table orbit has them.
+
+    Parameters
+    ----------
+    covariance : ndarray, shape (n, 6, 6)
+        Of barycentric ICRF states [au, au/d]; NaN where it is not known.
+
+    Returns
+    -------
+    ndarray of object, shape (n,)
+        168 bytes each, or None.
+    """
+    known = np.isfinite(covariance).all(axis=(1, 2))
+    triangles = covariance[:, _TRIANGLE[0], _TRIANGLE[1]].astype("<f8")
+    found = np.empty(len(covariance), object)
+    for i in np.flatnonzero(known):
+        found[i] = triangles[i].tobytes()
+    return found
+
+
+def unpacked_covariances(packed: Iterable[bytes | None]) -> NDArray[np.float64]:
+    """Return covariances that the table orbit has.
+
+    Parameters
+    ----------
+    packed : iterable of bytes or None
+        As `packed_covariances` makes them; empty and None are not known.
+
+    Returns
+    -------
+    ndarray, shape (n, 6, 6)
+        NaN where it is not known.
+    """
+    unknown = np.full(21, np.nan).astype("<f8").tobytes()
+    triangles = np.frombuffer(b"".join(each or unknown for each in packed), "<f8").reshape(-1, 21)
+    found = np.empty((len(triangles), 6, 6))
+    found[:, _TRIANGLE[0], _TRIANGLE[1]] = triangles
+    found[:, _TRIANGLE[1], _TRIANGLE[0]] = triangles
+    return found
+
+
+def _mpc_batch(orbits: Orbits) -> Batch:
+    e = orbits.elements
+    with np.errstate(invalid="ignore", divide="ignore"):
+        motion = e.mean_motion
+        columns: dict[str, NDArray[Any]] = {
+            **vars(e),
+            "a": e.a,
+            "mean_anomaly": e.mean_anomaly(orbits.epoch),
+            "mean_motion": motion,
+            "period": 360.0 / motion,
+            "epoch_mjd": orbits.epoch,
+            "designation": orbits.designation,
+            "packed_primary_provisional_designation": orbits.packed,
+            "unpacked_primary_provisional_designation": orbits.designation,
+        }
+    return _batch(len(orbits), "mpc_orbits", orbits.columns | columns)
