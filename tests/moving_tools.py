@@ -12,6 +12,7 @@ from pipeline.moving.detections import Detections, detections
 from pipeline.moving.kernel import planets
 from pipeline.moving.observers import observer_state
 from pipeline.moving.times import tdb_from_tai
+from pipeline.moving.weights import position_errors
 
 
 def tai_of(stamps: list[str]) -> np.ndarray:
@@ -38,3 +39,26 @@ def detections_of_file(path: Path, only: set[str] | None = None) -> tuple[Detect
         sigma=np.array([float(r["rmsRA"]) for r in rows]),
     )
     return made, np.array([r["provID"] for r in rows])
+
+
+def mpc_observations(path: Path, name: str, column: str = "provID") -> Detections:
+    """Return the observations of one object from sites on the ground, errors by the usual weights."""
+    with path.open() as file:
+        rows = [r for r in csv.DictReader(file) if r[column] == name]
+    rows = [r for r in rows if r["stn"] not in ("C51", "C57", "C53", "C54", "C55", "C56", "C59")]
+    tai = tai_of([r["obsTime"] for r in rows])
+    station = np.array([r["stn"] for r in rows])
+    observer = np.empty((len(rows), 6))
+    for code in np.unique(station):
+        observer[station == code] = observer_state(str(code), tai[station == code])
+    given = np.array(
+        [np.hypot(float(r["rmsRA"] or "nan"), float(r["rmsDec"] or "nan")) for r in rows]
+    )
+    return detections(
+        np.array([float(r["ra"]) for r in rows]),
+        np.array([float(r["dec"]) for r in rows]),
+        tdb_from_tai(tai),
+        observer,
+        planets().body_state("sun", tdb_from_tai(tai)),
+        sigma=position_errors(station, tai, given / np.sqrt(2.0)),
+    )
