@@ -16,6 +16,7 @@ _BRIGHTEST = 100
 _IN_TRIANGLES = 25
 _CHANCE = 1e-3
 _NARROW = 1.0
+_MOST = 0.6
 _SHAPE_TOLERANCE = 0.01
 _LARGEST_SCALE = 1.05
 _TRIALS = 400
@@ -91,12 +92,14 @@ def blind_match(
     # As dense on the sky as the points, with a margin for what is bright in one list only.
     tried = _similar_depth(points, reference, area, reach)
     # With few stars only a narrow circle tells the match from chance.
+    believed: list[Similarity] = []
     for way in (_shifts, _triangles):
         trials = (way(points, tried, reach, within) for within in (tolerance, _NARROW))
-        found = [one for one in trials if one is not None and one.chance < _CHANCE]
-        if found:
-            return min(found, key=lambda one: one.chance)
-    return None
+        believed += [one for one in trials if one is not None and one.chance < _CHANCE]
+        # A shift alone matches a part of an image that is turned.
+        if believed and max(one.matches for one in believed) >= _MOST * len(points):
+            break
+    return max(believed, key=lambda one: one.matches, default=None)
 
 
 def _similar_depth(points: Floats, reference: Floats, area: float, reach: float) -> Floats:
@@ -131,7 +134,7 @@ def _judge(
             spread = np.sum(np.abs(z - middle[0]) ** 2)
             factor = complex(np.sum((w - middle[1]) * np.conj(z - middle[0])) / spread)
         shift = complex(middle[1] - factor * middle[0])
-    matches = int(len(np.unique(partner[paired])))
+    matches = len(np.unique(partner[paired]))
     expected = len(points) * density * np.pi * tolerance**2
     # The first pair, or two for a rotation, is how the transformation was made.
     free = matches - (1 if factor == 1.0 else 2)

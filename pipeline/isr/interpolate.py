@@ -14,7 +14,8 @@ Floats = NDArray[np.float64]
 
 _RADIUS = 3
 _SIDE = 2 * _RADIUS + 1
-_NOISE = 0.01
+#: Of the signal: less follows bright stars more closely, and makes faint ones noisier.
+_NOISE = 0.001
 _BLOCK = 512
 
 
@@ -95,7 +96,7 @@ def _apply(image, result, rows, columns, weights, enough):  # type: ignore[no-un
 
 
 def _weights(kinds: NDArray[np.uint64], psf: Psf, least: float) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return weights of the neighbours for every pattern, shape (n, 49), and whether they are enough."""
+    """Return weights of the neighbours, shape (n, 49), and whether they are enough."""
     middle = psf.centre
     auto = fftconvolve(middle, middle[::-1, ::-1], mode="full")
     auto /= auto.max()
