@@ -167,15 +167,14 @@ def ratio_interval(ours: Floats, theirs: Floats) -> tuple[float, float, float]:
 Program = Callable[[Pair], peers.Result]
 
 
-def programs(sfft_seeds: int) -> dict[str, Program]:
+def programs(flavours: list[str], sfft_seeds: int) -> dict[str, Program]:
     """Everything that can be run here."""
-    found: dict[str, Program] = {
-        "ours": lambda pair: peers.ours(pair.science, pair.template, pair.sources),
-        "ours, score": lambda pair: peers.ours(
-            pair.science, pair.template, pair.sources, "preconvolve"
-        ),
-        "ours, zogy": lambda pair: peers.ours(pair.science, pair.template, pair.sources, "zogy"),
-    }
+    found: dict[str, Program] = {}
+    for flavour in flavours:
+        name = "ours" if flavour == "auto" else f"ours, {flavour}"
+        found[name] = lambda pair, flavour=flavour: peers.ours(  # type: ignore[misc]
+            pair.science, pair.template, pair.sources, flavour
+        )
     if peers.hotpants_program():
         for name, tuned in (("hotpants, defaults", False), ("hotpants, tuned", True)):
             found[name] = lambda pair, tuned=tuned: peers.hotpants(  # type: ignore[misc]
@@ -189,7 +188,7 @@ def programs(sfft_seeds: int) -> dict[str, Program]:
 def run(args: argparse.Namespace, console: Console) -> dict[str, dict[str, list[Outcome]]]:
     """Subtract all fields with all programs; outcomes by case and program."""
     found: dict[str, dict[str, list[Outcome]]] = {}
-    everything = programs(args.sfft_seeds)
+    everything = programs(["auto", *args.flavours], args.sfft_seeds)
     for case in args.cases:
         found[case] = defaultdict(list)
         for seed in range(args.seeds):
@@ -297,6 +296,7 @@ def main() -> int:
     )
     made.add_argument("--seeds", type=int, default=20, help="fields of each case")
     made.add_argument("--sfft-seeds", type=int, default=2, help="fields that SFFT gets; it is slow")
+    made.add_argument("--flavours", nargs="*", default=[], help="of ours, besides auto")
     made.add_argument("--side", type=int, default=1024, help="side of the images")
     made.add_argument("--stars", type=int, default=500, help="stars per 1024² pixels")
     made.add_argument("--variation", type=float, default=1.0, help="variation of the PSFs")
