@@ -167,7 +167,7 @@ def ratio_interval(ours: Floats, theirs: Floats) -> tuple[float, float, float]:
 Program = Callable[[Pair], peers.Result]
 
 
-def programs(flavours: list[str], sfft_seeds: int) -> dict[str, Program]:
+def programs(flavours: list[str], sfft_seeds: int, *, tuned: bool) -> dict[str, Program]:
     """Everything that can be run here."""
     found: dict[str, Program] = {}
     for flavour in flavours:
@@ -176,28 +176,28 @@ def programs(flavours: list[str], sfft_seeds: int) -> dict[str, Program]:
             pair.science, pair.template, pair.sources, flavour
         )
     if peers.hotpants_program():
-        for name, tuned in (("hotpants, defaults", False), ("hotpants, tuned", True)):
-            found[name] = lambda pair, tuned=tuned: peers.hotpants(  # type: ignore[misc]
-                pair.science, pair.template, tuned=tuned
+        for name, is_tuned in (("hotpants, defaults", False), ("hotpants, tuned", True)):
+            if is_tuned and not tuned:
+                continue
+            found[name] = lambda pair, is_tuned=is_tuned: peers.hotpants(  # type: ignore[misc]
+                pair.science, pair.template, tuned=is_tuned
             )
     if sfft_seeds and peers.has_sfft():
         found["sfft"] = lambda pair: peers.sfft(pair.science, pair.template, pair.sources)
     return found
 
 
-def run(args: argparse.Namespace, console: Console) -> dict[str, dict[str, list[Outcome]]]:
-    """Subtract all fields with all programs; outcomes by case and program."""
-    found: dict[str, dict[str, list[Outcome]]] = {}
-    everything = programs(["auto", *args.flavours], args.sfft_seeds)
-    for case in args.cases:
-        found[case] = defaultdict(list)
-        for seed in range(args.seeds):
-            pair = make_pair(case, seed, args.side, args.stars, args.variation)
-            for name, program in everything.items():
-                if name == "sfft" and seed >= args.sfft_seeds:
-                    continue
-                found[case][name].append(search(pair, program(pair)))
-            console.print(f"{case}, seed {seed} done", highlight=False)
+def run_case(case: str, args: argparse.Namespace, console: Console) -> dict[str, list[Outcome]]:
+    """Subtract all fields of a case with all programs; outcomes by program."""
+    found: dict[str, list[Outcome]] = defaultdict(list)
+    everything = programs(["auto", *args.flavours], args.sfft_seeds, tuned=not args.defaults_only)
+    for seed in range(args.seeds):
+        pair = make_pair(case, seed, args.side, args.stars, args.variation)
+        for name, program in everything.items():
+            if name == "sfft" and seed >= args.sfft_seeds:
+                continue
+            found[name].append(search(pair, program(pair)))
+        console.print(f"{case}, seed {seed} done", highlight=False)
     return found
 
 
@@ -297,6 +297,7 @@ def main() -> int:
     made.add_argument("--seeds", type=int, default=20, help="fields of each case")
     made.add_argument("--sfft-seeds", type=int, default=2, help="fields that SFFT gets; it is slow")
     made.add_argument("--flavours", nargs="*", default=[], help="of ours, besides auto")
+    made.add_argument("--defaults-only", action="store_true", help="do not tune hotpants")
     made.add_argument("--side", type=int, default=1024, help="side of the images")
     made.add_argument("--stars", type=int, default=500, help="stars per 1024² pixels")
     made.add_argument("--variation", type=float, default=1.0, help="variation of the PSFs")
@@ -306,17 +307,14 @@ def main() -> int:
     console = Console(stderr=True)
     warm = make_pair("easy", 0, 256, 1000, 0.0)
     peers.ours(warm.science, warm.template, warm.sources)
-    found = run(args, console)
-    results = {case: summarise(outcomes) for case, outcomes in found.items()}
+    found: dict[str, dict[str, list[Outcome]]] = {}
+    for case in args.cases:
+        found[case] = run_case(case, args, console)
+        results = {done: summarise(outcomes) for done, outcomes in found.items()}
+        setting = {"side": args.side, "stars": args.stars, "psf_variation": args.variation}
+        whole = {**setting, "cases": results, "all_cases": all_cases(found)}
+        path = write_results("subtract", whole, args.output)
     show(results, Console())
-    path = write_results(
-        "subtract",
-        {
-            "side": args.side, "stars": args.stars, "psf_variation": args.variation,
-            "cases": results, "all_cases": all_cases(found),
-        },
-        args.output,
-    )  # fmt: skip
     console.print(f"results in {path}")
     return 0
 

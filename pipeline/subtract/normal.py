@@ -20,6 +20,7 @@ _MOST_NOISE = 0.9
 _SKY_RANK = 0.15
 # Accuracy of sums of products of float32.
 _ROUNDING = 3e-7
+_MOST_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -364,9 +365,8 @@ class System:
         prior = np.append(0.0, np.tile(self.strength, len(degree)) / np.square(width))
         matrix = self.signal[:size, :size] + np.diag(prior)
         scale = 1.0 / np.sqrt(np.diagonal(matrix))
-        scaled = matrix * scale[:, np.newaxis] * scale + _ROUNDING * np.eye(size)
-        factor = linalg.cho_factor(scaled, lower=True, overwrite_a=True)
-        found = linalg.cho_solve(factor, self.right[:size] * scale) * scale
+        lower = _cholesky(matrix * scale[:, np.newaxis] * scale)
+        found = linalg.cho_solve((lower, True), self.right[:size] * scale) * scale
         return Solution(float(found[0]), found[1:].reshape(-1, rest), order)
 
     @cached_property
@@ -380,8 +380,7 @@ class System:
         if not np.isfinite(self.matrix).all() or not (diagonal > 0).all():
             raise np.linalg.LinAlgError("normal equations without signal")
         scale = 1.0 / np.sqrt(diagonal)
-        scaled = self.matrix * scale[:, np.newaxis] * scale + _ROUNDING * np.eye(len(scale))
-        lower = linalg.cholesky(scaled, lower=True)
+        lower = _cholesky(self.matrix * scale[:, np.newaxis] * scale)
         noise = self.noise * scale[:, np.newaxis] * scale
         noise = linalg.solve_triangular(lower, noise, lower=True)
         noise = linalg.solve_triangular(lower, noise.T, lower=True)
@@ -407,6 +406,19 @@ class System:
         scale = 1.0 / np.sqrt(np.maximum(np.diagonal(matrix), 1e-300))
         values = np.linalg.eigvalsh(matrix * scale[:, np.newaxis] * scale)
         return float(values[-1] / max(values[0], 1e-12 * values[-1]))
+
+
+def _cholesky(matrix: Floats) -> Floats:
+    """Lower factor of a matrix with unit diagonal that is positive definite but for rounding."""
+    rounding = _ROUNDING
+    while True:
+        try:
+            lower = linalg.cholesky(matrix + rounding * np.eye(len(matrix)), lower=True)
+            return np.asarray(lower, np.float64)
+        except np.linalg.LinAlgError:
+            if rounding > _MOST_ROUNDING:
+                raise
+            rounding *= 10.0
 
 
 def _expanded(matrices: Floats, position: Floats) -> Floats:
