@@ -18,7 +18,9 @@ Pixels = TypeVar("Pixels", Image, Floats)
 _REACH = 3
 _FEWEST = 5
 _ROUNDS = 4
-_MOST = 0.15  # residual fraction beyond which a star is thought to vary
+_TYPICAL = 0.003
+_OUTLIER = 9.0
+_MOST = 0.05  # what is more is no flaw of a match but its failure
 _BRIGHT = 50
 
 
@@ -35,7 +37,7 @@ class Residuals:
     """
 
     flux: float
-    gradient: float
+    gradient: float = 0.0
 
     def variance(self, template: Image) -> Image:
         """Return what they add to the variance of pixels.
@@ -121,6 +123,32 @@ def measure_residuals(
     return _fitted(excess.mean(axis=(1, 2)), noise, np.column_stack((light, slope)))
 
 
+def excess_of_score(score: Image, variance: Image, light: Image, where: Floats) -> float:
+    """Measure how much of stars is left in a score image.
+
+    Parameters
+    ----------
+    score, variance : ndarray of float32, shape (ny, nx)
+        Score and its variance.
+    light : ndarray of float32, shape (ny, nx)
+        Square of the template, filtered as variances are.
+    where : ndarray, shape (n, 2)
+        Stars, away from the edges.
+
+    Returns
+    -------
+    float
+        What `light` is to be multiplied with to be the variance beyond the noise.
+    """
+    if len(where) < _FEWEST:
+        return 0.0
+    squares, noise, parts = (
+        np.asarray(cut(image, where, _REACH), np.float64).mean(axis=(1, 2))
+        for image in (np.square(score), variance, light)
+    )
+    return _fitted(squares - noise, noise, parts[:, np.newaxis]).flux ** 2
+
+
 def _filtered(stamps: Floats, profiles: Floats) -> Floats:
     """Correlate each stamp with its profile, where the star's surroundings are."""
     side = profiles.shape[-1]
@@ -129,18 +157,18 @@ def _filtered(stamps: Floats, profiles: Floats) -> Floats:
 
 
 def _fitted(excess: Floats, noise: Floats, parts: Floats) -> Residuals:
-    """Fit excess = f² light + g² slope, both not negative."""
-    use = excess < (_MOST**2) * parts[:, 0] + 9.0 * noise
-    found = np.zeros(2)
+    """Fit excess = f² light + g² slope, neither negative."""
+    found = np.zeros(parts.shape[1])
+    # Half of the stars are thought to be constant; where to begin with the others.
+    relative = excess / (noise + _TYPICAL**2 * parts[:, 0])
+    use = relative <= max(4.0, 4.0 * float(np.median(relative)))
     for _ in range(_ROUNDS):
         if use.sum() < _FEWEST:
-            return Residuals(0.0, 0.0)
-        expected = noise + parts @ found
-        weight = 1.0 / expected[use]
+            return Residuals(0.0)
+        weight = 1.0 / (noise + parts @ found)[use]
         found = nnls(parts[use] * weight[:, np.newaxis], excess[use] * weight)[0]
-        kept = excess < 12.0 * (noise + parts @ found)
-        use = kept & (excess < (_MOST**2) * parts[:, 0] + 9.0 * noise)
-    return Residuals(float(np.sqrt(found[0])), float(np.sqrt(found[1])))
+        use = excess < _OUTLIER * (noise + parts @ found)
+    return Residuals(*(min(float(np.sqrt(part)), _MOST) for part in found))
 
 
 def residual_fraction(difference: Image, variance: Image, image: Image, where: Floats) -> float:
