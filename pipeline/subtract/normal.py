@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,8 @@ from pipeline.subtract.stars import SPOILT, cut
 
 # Largest part of a direction of the equations that is taken off as noise.
 _MOST_NOISE = 0.9
+# The sky's variance is the one that this part of a stamp's pixels is below.
+_SKY_RANK = 0.15
 # Accuracy of sums of products of float32.
 _ROUNDING = 3e-7
 
@@ -62,20 +64,21 @@ class Stamps:
         -------
         Stamps
         """
-        spoilt = cut(narrow.mask | wide.mask, where, half) & np.uint32(SPOILT)
+        spoilt = cut((narrow.mask | wide.mask) & np.uint32(SPOILT), where, half)
         square = np.arange(-half, half + 1) ** 2
         disc = square[:, np.newaxis] + square <= (half + 0.5) ** 2
-        variances = [
+        of_narrow, of_wide = (
             np.asarray(cut(exposure.variance, where, half), np.float32)
             for exposure in (narrow, wide)
-        ]
-        good = (spoilt == 0) & disc & (variances[0] > 0) & (variances[1] > 0)
+        )
+        good = (spoilt == 0) & disc & (of_narrow > 0) & (of_wide > 0)
         return cls(
             where,
             np.asarray(cut(narrow.image, where, half + kernel), np.float32),
             np.asarray(cut(wide.image, where, half), np.float32),
-            *variances,
-            good,
+            of_narrow,
+            of_wide,
+            np.asarray(good),
         )
 
 
@@ -120,8 +123,8 @@ class Equations:
         -------
         ndarray, shape (n,)
         """
-        quadratic = np.einsum("ni,nij,nj->n", theta, self.a, theta)
-        return np.asarray(quadratic - 2.0 * np.einsum("ni,ni->n", self.b, theta) + self.c)
+        seen = (self.a @ theta[:, :, np.newaxis])[:, :, 0] - 2.0 * self.b
+        return np.asarray((seen * theta).sum(axis=1) + self.c)
 
     def scale(self, theta: Floats) -> tuple[Floats, Floats]:
         """Return the factor by which every star is brighter than its model, and its error.
@@ -135,13 +138,31 @@ class Equations:
         -------
         scale, error : ndarray, shape (n,)
         """
-        quadratic = np.einsum("ni,nij,nj->n", theta, self.a - self.noise, theta)
-        quadratic = np.maximum(quadratic, 1e-12)
-        return np.einsum("ni,ni->n", self.b, theta) / quadratic, 1.0 / np.sqrt(quadratic)
+        seen = ((self.a - self.noise) @ theta[:, :, np.newaxis])[:, :, 0]
+        quadratic = np.maximum((seen * theta).sum(axis=1), 1e-12)
+        return (self.b * theta).sum(axis=1) / quadratic, 1.0 / np.sqrt(quadratic)
+
+    def of(self, stars: NDArray[np.bool_]) -> Equations:
+        """Return the equations of some of the stars.
+
+        Parameters
+        ----------
+        stars : ndarray of bool, shape (n,)
+            Which.
+
+        Returns
+        -------
+        Equations
+        """
+        return Equations(*(getattr(self, field.name)[stars] for field in fields(self)))
 
 
 def equations(
-    stamps: Stamps, bases: Bases, kernel_power: float, scale: float, systematics: float
+    stamps: Stamps,
+    bases: Bases,
+    convolved: NDArray[np.float32],
+    kernel: tuple[float, float],
+    systematics: float,
 ) -> Equations:
     """Build the normal equations.
 
@@ -154,10 +175,11 @@ def equations(
         Pixels.
     bases : Bases
         Parts of the kernel.
-    kernel_power : float
-        Σ K², by which the variance of the convolved image enters the weights.
-    scale : float
-        Ratio of the fluxes, sum of the kernel.
+    convolved : ndarray of float32, shape (n, n_bases, m, m)
+        Stamps convolved with each of them.
+    kernel : tuple of float
+        Σ K and Σ K² of the kernel that is expected: the ratio of the fluxes, and by what the
+        variance of the convolved image enters the weights.
     systematics : float
         Fraction of the star's own pixels that is added to the noise.
 
@@ -165,10 +187,10 @@ def equations(
     -------
     Equations
     """
-    convolved = bases.convolve(stamps.narrow)
-    model = np.maximum(scale * convolved[:, 0], 0.0)
+    flux, power = kernel
+    model = np.maximum(flux * convolved[:, 0], 0.0)
     narrow_variance = _smooth(stamps.narrow_variance, model, stamps.good)
-    variance = _smooth(stamps.wide_variance, model, stamps.good) + kernel_power * narrow_variance
+    variance = _smooth(stamps.wide_variance, model, stamps.good) + power * narrow_variance
     variance = variance + np.square(systematics * model)
     weight = np.where(stamps.good, 1.0 / np.where(variance > 0, variance, 1.0), 0.0)
     n, n_bases = convolved.shape[:2]
@@ -203,7 +225,10 @@ def _smooth(
     A variance that was made of the pixels themselves is low where their noise is low: as a weight
     it would draw every flux down.
     """
-    floor = np.nanquantile(np.where(good, variance, np.nan), 0.2, axis=(1, 2), keepdims=True)
+    flat = np.where(good, variance, np.inf).reshape(len(variance), -1)
+    rank = int(_SKY_RANK * flat.shape[1])
+    floor = np.partition(flat, rank, axis=1)[:, rank, np.newaxis, np.newaxis]
+    floor = np.where(np.isfinite(floor), floor, variance.max(axis=(1, 2), keepdims=True))
     model = np.where(good, model, 0.0)
     above = np.where(good, variance - floor, 0.0)
     slope = float((model * above).sum() / max(np.square(model).sum(), 1e-30))
@@ -390,6 +415,6 @@ def _expanded(matrices: Floats, position: Floats) -> Floats:
     rest = matrices.shape[1] - 1
     products = (position[:, :, np.newaxis] * position[:, np.newaxis, :]).reshape(n, -1)
     inner = (products.T @ matrices[:, 1:, 1:].reshape(n, -1)).reshape(count, count, rest, rest)
-    inner = inner.transpose(0, 2, 1, 3).reshape(count * rest, count * rest)
+    square = inner.transpose(0, 2, 1, 3).reshape(count * rest, count * rest)
     edge = (position.T @ matrices[:, 0, 1:]).reshape(1, -1)
-    return np.block([[matrices[:, 0, 0].sum(), edge], [edge.T, inner]])
+    return np.block([[matrices[:, 0, 0].sum(), edge], [edge.T, square]])
