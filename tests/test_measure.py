@@ -27,7 +27,8 @@ from pipeline.errors import MeasureError
 from pipeline.exposure import Exposure, Mask
 from pipeline.measure import MeasureConfig, measure
 from pipeline.psf import Psf
-from pipeline.subtract import Difference
+from pipeline.scene import simulate_field
+from pipeline.subtract import Difference, SubtractConfig, subtract
 
 FWHM = 4.0
 #: Of a sky pixel, and of a photon [nJy²].
@@ -340,4 +341,41 @@ def test_images_that_do_not_go_together_are_refused() -> None:
         .max()
         .deg
         < 0.1
+    )
+
+
+@pytest.mark.parametrize(
+    ("flavour", "case"),
+    [
+        ("convolve_template", "easy"),
+        pytest.param("convolve_science", "worse_template", marks=pytest.mark.slow),
+        pytest.param("preconvolve", "easy", marks=pytest.mark.slow),
+    ],
+)
+def test_subtracted_fields(flavour: str, case: str) -> None:
+    field = simulate_field(3, (700, 700), 250, 0, 90, case=case, hosted=0.0, star_flux=(2e3, 1e5))
+    config = SubtractConfig(flavour=flavour)  # type: ignore[arg-type]
+    made = subtract(field.science, field.template, None, config)
+    detections = detect(made)
+    table = measure(detections, made, field.science)
+    truth = field.truth[np.isin(field.truth["kind"], ["transient", "fading"])]
+    places = np.column_stack([truth["x"], truth["y"]])
+    distance, _ = cKDTree(np.column_stack([table["x"], table["y"]])).query(places)
+    assert np.mean(distance[np.abs(truth["diff_snr"]) > 6] < 2) > 0.95
+    table, index = matched(table, places)
+    good = np.abs(truth["diff_snr"][index]) > 6
+    table, index = table[good], index[good]
+    assert_pulls(table["psf_flux"], truth["diff_flux"][index], table["psf_flux_err"])
+    assert_pulls(table["x"], truth["x"][index], table["x_err"])
+    away = cKDTree(
+        np.column_stack([field.truth["x"], field.truth["y"]])[field.truth["kind"] == "star"]
+    ).query(places[index])[0]
+    free = away > 25
+    assert_pulls(
+        table["template_flux"][free],
+        truth["template_flux"][index][free],
+        table["template_flux_err"][free],
+    )
+    assert_pulls(
+        table["science_flux"][free], truth["flux"][index][free], table["science_flux_err"][free]
     )
