@@ -190,13 +190,13 @@ def _design(images: Floats, at: Floats, windows: Windows) -> tuple[Floats, Float
     """Return point sources and their slopes on the good pixels, (n, 3, pixels), and the sources."""
     parts = point_sources(images, at[:, 0], at[:, 1], windows.half, slopes=True)
     design = np.stack([part * windows.good for part in parts], axis=1)
-    return design.reshape(len(at), 3, -1), parts[0]
+    return design.reshape(len(at), 3, (2 * windows.half + 1) ** 2), parts[0]
 
 
 def _linear(design: Floats, image: Floats, good: Bools) -> tuple[Floats, Floats]:
     """Return flux and flux × shift by linear least squares; zero where it cannot be solved."""
     normal = design @ design.transpose(0, 2, 1)
-    right = design @ (image * good).reshape(len(image), -1, 1)
+    right = design @ (image * good).reshape(len(image), design.shape[2], 1)
     solved = _solved(normal, right)
     return solved[:, 0, 0], solved[:, 1:, 0]
 
@@ -214,7 +214,9 @@ def _solved(normal: Floats, right: Floats) -> Floats:
 def _covariance(design: Floats, windows: Windows, flux: Floats) -> Floats:
     """Return the covariance (n, 3, 3) of flux, x and y; NaN where it is not known."""
     normal = design @ design.transpose(0, 2, 1)
-    noise = (design * windows.variance.reshape(len(flux), 1, -1)) @ design.transpose(0, 2, 1)
+    noise = (design * windows.variance.reshape(len(flux), 1, design.shape[2])) @ design.transpose(
+        0, 2, 1
+    )
     half = _solved(normal, noise)
     covariance = _solved(normal, half.transpose(0, 2, 1))
     per = np.ones((len(flux), 3))
