@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,8 @@ from pipeline.psf import n_terms, terms
 from pipeline.subtract.bases import Bases, Floats
 from pipeline.subtract.stars import SPOILT, cut
 
-# How much of what noise adds to the matrix is taken off: less where little but noise would be left.
-_NOISE_SHARES = (1.0, 0.5, 0.0)
+# Largest part of a direction of the equations that is taken off as noise.
+_MOST_NOISE = 0.9
 # Accuracy of sums of products of float32.
 _ROUNDING = 3e-7
 
@@ -62,20 +62,21 @@ class Stamps:
         -------
         Stamps
         """
-        spoilt = cut(narrow.mask | wide.mask, where, half) & np.uint32(SPOILT)
+        spoilt = cut((narrow.mask | wide.mask) & np.uint32(SPOILT), where, half)
         square = np.arange(-half, half + 1) ** 2
         disc = square[:, np.newaxis] + square <= (half + 0.5) ** 2
-        variances = [
+        of_narrow, of_wide = (
             np.asarray(cut(exposure.variance, where, half), np.float32)
             for exposure in (narrow, wide)
-        ]
-        good = (spoilt == 0) & disc & (variances[0] > 0) & (variances[1] > 0)
+        )
+        good = (spoilt == 0) & disc & (of_narrow > 0) & (of_wide > 0)
         return cls(
             where,
             np.asarray(cut(narrow.image, where, half + kernel), np.float32),
             np.asarray(cut(wide.image, where, half), np.float32),
-            *variances,
-            good,
+            of_narrow,
+            of_wide,
+            np.asarray(good),
         )
 
 
@@ -337,19 +338,33 @@ class System:
         degree = np.concatenate([np.full(total + 1, total) for total in range(order + 1)])
         width = freedom * 0.3 ** np.repeat(degree, rest)
         prior = np.append(0.0, np.tile(self.strength, len(degree)) / np.square(width))
-        matrix = self.matrix[:size, :size] + np.diag(prior)
-        diagonal = np.diagonal(matrix)
-        if not np.isfinite(matrix).all() or not (diagonal > 0).all():
+        matrix = self.signal[:size, :size] + np.diag(prior)
+        scale = 1.0 / np.sqrt(np.diagonal(matrix))
+        scaled = matrix * scale[:, np.newaxis] * scale + _ROUNDING * np.eye(size)
+        factor = linalg.cho_factor(scaled, lower=True, overwrite_a=True)
+        found = linalg.cho_solve(factor, self.right[:size] * scale) * scale
+        return Solution(float(found[0]), found[1:].reshape(-1, rest), order)
+
+    @cached_property
+    def signal(self) -> Floats:
+        """The matrix less what noise adds to it, shape (n, n).
+
+        In directions where there is little but noise, a tenth of the matrix is left, so that it
+        stays positive definite.
+        """
+        diagonal = np.diagonal(self.matrix)
+        if not np.isfinite(self.matrix).all() or not (diagonal > 0).all():
             raise np.linalg.LinAlgError("normal equations without signal")
         scale = 1.0 / np.sqrt(diagonal)
-        for share in _NOISE_SHARES:
-            corrected = matrix - share * self.noise[:size, :size]
-            scaled = corrected * scale[:, np.newaxis] * scale + _ROUNDING * np.eye(size)
-            with suppress(np.linalg.LinAlgError):
-                factor = linalg.cho_factor(scaled, lower=True, overwrite_a=True)
-                found = linalg.cho_solve(factor, self.right[:size] * scale) * scale
-                return Solution(float(found[0]), found[1:].reshape(-1, rest), order)
-        raise np.linalg.LinAlgError("normal equations are singular")
+        scaled = self.matrix * scale[:, np.newaxis] * scale + _ROUNDING * np.eye(len(scale))
+        lower = linalg.cholesky(scaled, lower=True)
+        noise = self.noise * scale[:, np.newaxis] * scale
+        noise = linalg.solve_triangular(lower, noise, lower=True)
+        noise = linalg.solve_triangular(lower, noise.T, lower=True)
+        share, vectors = linalg.eigh(0.5 * (noise + noise.T), check_finite=False)
+        rotated = lower @ vectors
+        kept = rotated * (1.0 - np.clip(share, 0.0, _MOST_NOISE))
+        return np.asarray((kept @ rotated.T) / scale[:, np.newaxis] / scale)
 
     def condition(self, order: int) -> float:
         """Return the ratio of the extreme eigenvalues of the scaled equations.
@@ -376,6 +391,6 @@ def _expanded(matrices: Floats, position: Floats) -> Floats:
     rest = matrices.shape[1] - 1
     products = (position[:, :, np.newaxis] * position[:, np.newaxis, :]).reshape(n, -1)
     inner = (products.T @ matrices[:, 1:, 1:].reshape(n, -1)).reshape(count, count, rest, rest)
-    inner = inner.transpose(0, 2, 1, 3).reshape(count * rest, count * rest)
+    square = inner.transpose(0, 2, 1, 3).reshape(count * rest, count * rest)
     edge = (position.T @ matrices[:, 0, 1:]).reshape(1, -1)
-    return np.block([[matrices[:, 0, 0].sum(), edge], [edge.T, inner]])
+    return np.block([[matrices[:, 0, 0].sum(), edge], [edge.T, square]])
