@@ -21,6 +21,8 @@ _CLIP = 4.0
 _SMOOTH = 64.0
 _MOST_BINS = 512
 _MAX_HALF_WIDTH = 40
+#: After so many lines that are no streaks no more are looked for.
+_MOST_FALSE = 3
 
 
 @dataclass(frozen=True)
@@ -105,14 +107,17 @@ def _of_sign(
     binned, seen = _binned(filtered, usable, side)
     binned = sign * binned
     found: list[Streak] = []
-    for _ in range(2 * config.streak_max):
+    n_false = 0
+    while len(found) < config.streak_max and n_false < _MOST_FALSE:
         line = _best_line(binned, seen)
-        if line is None or line[2] < config.streak_threshold or len(found) == config.streak_max:
+        if line is None or line[2] < config.streak_threshold:
             break
         ends = _ends(line[0], line[1], side, (filtered.shape[0], filtered.shape[1]))
         streak = _measured(filtered, usable, sign, ends, line[2], config)
         whole = streak or _streak(np.array(ends), 2.0 * side, line[2], sign)
-        if streak is not None:
+        if streak is None:
+            n_false += 1
+        else:
             found.append(streak)
         in_bins = (np.array([whole.x0, whole.y0, whole.x1, whole.y1]) + 0.5) / side - 0.5
         covered = _streak(in_bins, whole.half_width / side + 1.5, whole.snr, sign)
@@ -234,12 +239,15 @@ def _refined(
     across = np.array([-along[1], along[0]])
     for step in (reach / 4, reach / 16):
         tries = step * np.arange(-5, 6)
+        values, known = _samples(filtered, usable, ends, np.zeros(1))
+        # Of a bright streak the ridge counts, not all that is far above the noise.
+        clip = max(_CLIP, 2.0 * float(np.median(np.abs(values[known]))) if known.any() else 0.0)
         best, kept = -np.inf, ends
         for one in tries:
             for other in tries:
                 moved = ends + np.concatenate([one * across, other * across])
                 values, known = _samples(filtered, usable, moved, np.zeros(1))
-                light = float(np.clip(sign * values, -_CLIP, _CLIP).sum() / max(known.sum(), 1))
+                light = float(np.clip(sign * values, -clip, clip).sum() / max(known.sum(), 1))
                 if light > best:
                     best, kept = light, moved
         ends = kept
@@ -296,7 +304,7 @@ def _longest_run(light: Floats, known: Bools) -> tuple[int, int] | None:
 
 
 def _half_width(filtered: Image, usable: Bools, sign: np.float32, ends: Floats) -> float:
-    """Return the distance from the line at which its light is below the noise of single pixels."""
+    """Return the distance from the line at which its light is lost in the noise."""
     offsets = np.arange(-_MAX_HALF_WIDTH, _MAX_HALF_WIDTH + 1.0)
     values, known = _samples(filtered, usable, ends, offsets)
     profile = np.array(
@@ -305,7 +313,7 @@ def _half_width(filtered: Image, usable: Bools, sign: np.float32, ends: Floats) 
             for row, ok in zip(values, known, strict=True)
         ]
     )
-    beyond = np.abs(offsets)[profile < max(0.5, 0.02 * float(profile.max()))]
+    beyond = np.abs(offsets)[profile < 0.5]
     return float(min(beyond.min(initial=_MAX_HALF_WIDTH) + 2.0, _MAX_HALF_WIDTH))
 
 
