@@ -161,6 +161,8 @@ def _sources(
     owner = merge_lobes(peaks, config.lobe_distance * psf.fwhm)
     sources = np.flatnonzero(owner == np.arange(len(owner)))
     x, y, value = refine(filtered, peaks.x, peaks.y)
+    # A peak on the border may be refined to beyond it.
+    x, y = (at.clip(0, side - 1) for at, side in zip((x, y), filtered.shape[::-1], strict=True))
     sources = sources[np.argsort(-np.abs(value[sources]), kind="stable")]
     footprints = footprints_of(peaks, owner, sources)
     lobe = strongest_lobes(peaks, owner)[sources]
