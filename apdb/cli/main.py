@@ -28,6 +28,7 @@ from apdb.cli import (
     serve,
     server,
     store,
+    templates,
     xmatch,
 )
 from apdb.cli.context import Settings
@@ -61,6 +62,7 @@ app.add_typer(reference.app, name="reference")
 app.add_typer(orbits.app, name="orbits")
 app.command("attribute")(attribute.attribute)
 app.add_typer(ephemerides.app, name="ephemerides")
+app.add_typer(templates.app, name="templates")
 app.command()(xmatch.xmatch)
 app.command("maintain")(maintain.maintain_)
 app.command("characterize")(characterize.characterize)

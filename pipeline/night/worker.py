@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -27,6 +28,8 @@ class Setup:
         Files, see `pipeline.process.sources.Sources`.
     run : str
         Tag of the run; empty for the production.
+    frames : mapping of str to Path
+        Files of calibration frames, for raw images.
     """
 
     dsn: str
@@ -34,6 +37,7 @@ class Setup:
     template: Path | None = None
     refcat: Path | None = None
     run: str = ""
+    frames: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ def work(pipe: Connection, setup: Setup, threads: int) -> None:
     from pipeline.process.visit import Inputs, process_visit
 
     with connect(setup.dsn) as db:
-        sources = Sources(db, setup.config, setup.template, setup.refcat)
+        sources = Sources(db, setup.config, setup.template, setup.refcat, setup.frames)
         pipe.send("ready")
         while (task := _next(pipe)) is not None:
             if isinstance(task, Planned):

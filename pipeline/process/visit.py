@@ -18,6 +18,7 @@ from apdb.errors import (
     ImagesUnavailable,
     OutOfSpace,
     ServerNotRunning,
+    VisitConflict,
 )
 from apdb.images.api import Write
 from apdb.images.records import Outcome
@@ -27,13 +28,14 @@ from apdb.store import StoreReport
 from pipeline.calibrate import Calibrated
 from pipeline.errors import StageError
 from pipeline.exposure import Exposure, ExposureInfo
-from pipeline.io import read_exposure, write_exposure
+from pipeline.io import write_exposure
 from pipeline.process.config import ProcessConfig
 from pipeline.process.cutouts import cutouts
 from pipeline.process.forced import measure_on
 from pipeline.process.identify import dia_source_ids
 from pipeline.process.naming import which
 from pipeline.process.quality import summary, units
+from pipeline.process.raw import read_image, read_raw, without_signature
 from pipeline.process.report import ProcessReport
 from pipeline.process.same_pixels import known, visit_of
 from pipeline.process.sources import Sources
@@ -138,10 +140,17 @@ class _Work:
     def carry_out(self, keep: bool) -> None:
         """Read the image, take it through the stages, and store what they made."""
         with self.course.at("read"):
-            exposure = self._read()
+            raws = self._read()
+        exposure = raws[0]
         info = known(exposure)
         self.report.visit, self.report.detector = info.visit, info.detector
+        if self._is_done():
+            self.report.kept = True
+            return
         self._begin()
+        if self.sources.is_raw(exposure.unit):
+            with self.course.at("isr"):
+                exposure = self._without_signature(raws)
 
         def reference() -> Table | None:
             self.stars = self.sources.stars(exposure)
@@ -162,20 +171,32 @@ class _Work:
         with self.course.at("record"):
             self._record(visit, products)
 
-    def _read(self) -> Exposure:
-        given = self.config.read
-        exposure = read_exposure(
-            self.inputs.science,
-            hdu=given.hdu,
-            instrument=given.instrument,
-            info=self.inputs.info,
-            unit=given.unit,
-            gain=given.gain,
-            read_noise=given.read_noise,
-        )
-        if exposure.info is not None and given.band is not None:
-            exposure = exposure.with_(info=replace(exposure.info, band=given.band))
-        return exposure
+    def _read(self) -> list[Exposure]:
+        given, path, info = self.config.read, self.inputs.science, self.inputs.info
+        if self.sources.is_raw("adu"):
+            raws = read_raw(path, given, info)
+        else:
+            raws = [read_image(path, given, info)]
+        first = raws[0]
+        if first.info is not None and given.band is not None:
+            raws[0] = first.with_(info=replace(first.info, band=given.band))
+        return raws
+
+    def _without_signature(self, raws: list[Exposure]) -> Exposure:
+        instrument, frames = self.config.read.instrument, self.sources.frames()
+        found = without_signature(raws, instrument, frames, self.config.isr)
+        self.course.metrics |= found.metrics
+        return found.exposure
+
+    def _is_done(self) -> bool:
+        """Tell whether the visit is stored, by an attempt that came to its end."""
+        visit, detector = self.report.visit, self.report.detector
+        assert visit is not None
+        assert detector is not None
+        if self.run or self.config.run.replace or not _is_stored(self.db, visit, detector):
+            return False
+        before = self.db.processing_of(visit, detector)
+        return before is not None and before.state == "done"
 
     def _template(self, calibrated: Calibrated) -> Exposure:
         visit = visit_of(calibrated.exposure)
@@ -206,11 +227,16 @@ class _Work:
         }
         columns = found[[name for name in found.colnames if name in _COLUMNS]]
         stored: StoreReport | None
-        if self.config.run.replace and _is_stored(self.db, visit):
-            reason = "processed again from the image"
-            stored = self.db.replace(visit, columns, reason=reason, **given).stored
-        else:
-            stored = self.db.store_visit(visit, columns, **given)
+        try:
+            if self.config.run.replace and _is_stored(self.db, visit.visit, visit.detector):
+                reason = "processed again from the image"
+                stored = self.db.replace(visit, columns, reason=reason, **given).stored
+            else:
+                stored = self.db.store_visit(visit, columns, **given)
+        except VisitConflict:
+            # Stored by an attempt that did not come to its end, or from elsewhere; fluxes may
+            # differ in their last digits. What alerts were sent of stays.
+            stored, self.report.kept = None, True
         self.report.stored = stored
         if stored is not None:
             for name in ("dia_object_id", "ss_object_id", "is_new"):
@@ -244,6 +270,8 @@ class _Work:
     def end(self) -> None:
         """Put the outcome on record; the failure of an image without number is in the report."""
         report = self.report
+        if report.kept and not self.begun:
+            return
         if not self.begun and report.visit is None:
             report.visit, report.detector = which(self.inputs.science, self.inputs.info)
         if report.visit is None or report.detector is None:
@@ -279,11 +307,11 @@ class _Work:
         self.begun = True
 
 
-def _is_stored(db: Apdb, visit: Visit) -> bool:
+def _is_stored(db: Apdb, visit: int, detector: int) -> bool:
     with db.reading() as connection:
         row = connection.execute(
             "select exists (select from apdb.visit as v where v.visit = %s and v.detector = %s)",
-            (visit.visit, visit.detector),
+            (visit, detector),
         ).fetchone()
     return row is not None and bool(row[0])
 
