@@ -25,6 +25,7 @@ from apdb.settings import Settings
 from apdb.solar_system.attribute import Attribution
 from apdb.solar_system.load import OrbitTables
 from apdb.solar_system.nightly import NightlyEphemerides
+from apdb.solar_system.science import SolarSystemScience
 from apdb.store import Rule, StoreReport, store_visit
 
 
@@ -82,6 +83,7 @@ class Apdb(
     ReferenceCatalogues,
     ReferenceCones,
     Settings,
+    SolarSystemScience,
     Templates,
 ):
     """An alert production database; made by `connect`, safe to share between threads."""

@@ -1,8 +1,8 @@
 -- attributes staged sources to known solar-system objects
 --
--- contract: one-to-one within ss_radius and three errors of the prediction, at most ss_radius_max: each predicted object
---   offers its nearest source that may be it by its magnitude (ss_magnitude_margin), and the pairs are taken nearest
---   first. Fills stage_prediction and ss_object_id of stage_match.
+-- contract: one-to-one within ss_radius and three errors of the prediction, at most ss_radius_max: each
+--   predicted object offers its nearest source that may be it by its magnitude (ss_magnitude_margin), and
+--   the pairs are taken nearest first. Fills stage_prediction and ss_object_id of stage_match.
 -- args:
 --   p_mjd [d]: midpoint of the visit, MJD TAI
 --   p_ra [deg]: centre of the visit
@@ -18,6 +18,7 @@ create or replace function apdb.attribute_ss_objects(
 returns integer
 language plpgsql volatile security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
+set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -25,6 +26,8 @@ declare
     v_radius double precision := apdb.setting('ss_radius');
     v_most double precision := greatest(v_radius, apdb.setting('ss_radius_max')::double precision);
     v_magnitudes double precision := apdb.setting('ss_magnitude_margin');
+    -- sources delivered twice
+    v_followers bigint[];
 begin
     if apdb.night_built(p_mjd) is null and not exists (
         select from apdb_base.ephemeris as e
@@ -45,24 +48,33 @@ begin
     from apdb.predicted_at(p_mjd, p_ra, p_dec, p_radius + v_most / 3600.0) as e;
     analyze pg_temp.stage_prediction (ss_object_id);
 
+    select array_agg(m.dia_source_id) into v_followers
+    from pg_temp.stage_match as m
+    where m.dia_source_id <> m.leader_id;
+    -- Apart, so that the index of the sources is used.
+    with near as materialized (
+        select
+            e.ss_object_id, e.ra_err, e.dec_err, e.vmag, e.topo_range, s.dia_source_id, s.psf_flux,
+            q3c_dist(e.ra, e.dec, s.ra, s.dec) * 3600.0 as distance
+        from pg_temp.stage_prediction as e
+        inner join pg_temp.stage_source as s on q3c_join(e.ra, e.dec, s.ra, s.dec, v_most / 3600.0)
+    )
+
     insert into pg_temp.stage_pair (dia_source_id, target_id, distance, score)
-    select distinct on (e.ss_object_id)
-        s.dia_source_id, e.ss_object_id, q3c_dist(e.ra, e.dec, s.ra, s.dec) * 3600.0, 0.0
-    from pg_temp.stage_prediction as e
-    inner join pg_temp.stage_source as s on q3c_join(e.ra, e.dec, s.ra, s.dec, v_most / 3600.0)
-    inner join pg_temp.stage_match as m on s.dia_source_id = m.dia_source_id and s.dia_source_id = m.leader_id
+    select distinct on (n.ss_object_id) n.dia_source_id, n.ss_object_id, n.distance, 0.0
+    from near as n
     where
+        (v_followers is null or n.dia_source_id <> all(v_followers))
         -- The radius, widened by three errors of the prediction.
-        q3c_dist(e.ra, e.dec, s.ra, s.dec) * 3600.0
-        <= least(v_most, sqrt(
-            v_radius * v_radius + power(3.0 * 3600.0 * coalesce(greatest(e.ra_err, e.dec_err), 0.0), 2)
+        and n.distance <= least(v_most, sqrt(
+            v_radius * v_radius + power(3.0 * 3600.0 * coalesce(greatest(n.ra_err, n.dec_err), 0.0), 2)
         ))
         -- Most objects are too faint to be seen: what is far brighter than predicted is something else.
         and (
-            e.topo_range is null or e.vmag is null or s.psf_flux is null
-            or (s.psf_flux > 0.0 and abs(31.4 - 2.5 * log(s.psf_flux) - e.vmag) <= v_magnitudes)
+            n.topo_range is null or n.vmag is null or n.psf_flux is null
+            or (n.psf_flux > 0.0 and abs(31.4 - 2.5 * log(n.psf_flux) - n.vmag) <= v_magnitudes)
         )
-    order by e.ss_object_id, q3c_dist(e.ra, e.dec, s.ra, s.dec), s.dia_source_id;
+    order by n.ss_object_id, n.distance, n.dia_source_id;
 
     update pg_temp.stage_match as m
     set ss_object_id = r.target_id
