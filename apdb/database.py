@@ -19,8 +19,10 @@ from apdb.reference.load import ReferenceCatalogues
 from apdb.reference.neighbours import Neighbours
 from apdb.retrieval.alerts import Alerts
 from apdb.settings import Settings
+from apdb.solar_system.day import MovingObjects
 from apdb.solar_system.load import OrbitTables
 from apdb.solar_system.nightly import NightlyEphemerides
+from apdb.solar_system.reports import MpcReports
 from apdb.store import Rule, StoreReport, store_visit
 
 
@@ -68,6 +70,8 @@ class Apdb(
     Features,
     ForcedPhotometry,
     Monitoring,
+    MovingObjects,
+    MpcReports,
     Neighbours,
     NightlyEphemerides,
     OrbitTables,
