@@ -19,6 +19,7 @@ from apdb.reference.load import ReferenceCatalogues
 from apdb.reference.neighbours import Neighbours
 from apdb.retrieval.alerts import Alerts
 from apdb.settings import Settings
+from apdb.solar_system.attribute import Attribution
 from apdb.solar_system.day import MovingObjects
 from apdb.solar_system.load import OrbitTables
 from apdb.solar_system.nightly import NightlyEphemerides
@@ -63,6 +64,7 @@ def connect(
 
 class Apdb(
     Alerts,
+    Attribution,
     Corrections,
     Crossmatches,
     Ephemerides,

@@ -21,6 +21,8 @@ STAGES = (
     "select apdb.open_changes()",
     "select apdb.open_nway_stage()",
     "select apdb.open_feature_stage()",
+    "select apdb.open_orbit_stage()",
+    "select apdb.open_night_stage()",
     "create temporary table stage_nway_object (object_id bigint)",
 )
 CALLS = re.compile(r"apdb\.(\w+)\(")

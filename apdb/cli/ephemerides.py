@@ -32,7 +32,7 @@ def build(
         str | None,
         typer.Argument(help="Date of the evening, such as 2026-03-09; default is tonight."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that propagate orbits.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Threads that propagate orbits.")] = 2,
 ) -> None:
     """Build the ephemerides of a night from the orbits that are loaded.
 

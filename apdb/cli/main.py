@@ -11,6 +11,7 @@ import typer
 from apdb.cli import (
     ades,
     alerts,
+    attribute,
     characterize,
     correct,
     db,
@@ -56,6 +57,7 @@ app.command()(query.status)
 app.command("nway")(nway.nway_)
 app.add_typer(reference.app, name="reference")
 app.add_typer(orbits.app, name="orbits")
+app.command("attribute")(attribute.attribute)
 app.add_typer(ephemerides.app, name="ephemerides")
 app.add_typer(moving.app, name="moving")
 app.add_typer(ades.app, name="ades")

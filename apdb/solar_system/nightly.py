@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import multiprocessing
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +82,7 @@ class NightlyEphemerides(Session):
         night : date, optional
             Date of the evening on which it begins; default is the night that it is, or that comes.
         workers : int, default 2
-            Processes that propagate orbits.
+            Threads that propagate orbits.
         watch : callable, optional
             Told how many orbits are done, and how many there are.
 
@@ -114,9 +113,10 @@ class NightlyEphemerides(Session):
                 columns = table(f"ephemeris_{name}").columns
                 copy_columns(connection, f"stage_{name}", batch, columns)
             connection.execute(
-                "select apdb.store_night(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                "select apdb.store_night(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
                 (
-                    night_mjd, site, middle, frame.half_width, made.fast_half_width, SLOW_MARGIN,
+                    night_mjd, site, middle, frame.half_width, made.fast_half_width,
+                    made.fast_spacing, SLOW_MARGIN,
                     made.fast_margin, frame.earth.ravel().tolist(),
                     frame.site_turn.ravel().tolist(), frame.sun.ravel().tolist(), made.n_failed,
                     orbit_seq,
@@ -156,7 +156,8 @@ class _Made:
     def __init__(self, frame: Frame) -> None:
         from pipeline.moving.nightly import PIECES
 
-        self.fast_half_width = frame.half_width / PIECES * 1.001
+        self.fast_spacing = 2 * frame.half_width / PIECES
+        self.fast_half_width = 1.001 * self.fast_spacing / 2
         self.fast_margin = 0.0
         self.n_orbits = 0
         self.n_failed = 0
@@ -259,9 +260,8 @@ def _built(chunks: Iterator[Batch], frame: Frame, workers: int) -> Iterator[tupl
         for chunk in chunks:
             yield chunk, _worker(*_arrays(chunk), frame)
         return
-    # Spawned, for threads and connections of this process do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    # Threads will do: the integrator and numpy's large operations do not hold the interpreter.
+    with ThreadPoolExecutor(workers) as pool:
         pending: list[tuple[Batch, Future[Night]]] = []
         for chunk in chunks:
             pending.append((chunk, pool.submit(_worker, *_arrays(chunk), frame)))

@@ -59,6 +59,7 @@ CREATE TABLE apdb_base.ephemeris_night (
     middle_mjd_tai DOUBLE PRECISION NOT NULL,
     half_width DOUBLE PRECISION NOT NULL,
     fast_half_width DOUBLE PRECISION NOT NULL,
+    fast_spacing DOUBLE PRECISION NOT NULL,
     slow_margin DOUBLE PRECISION NOT NULL,
     fast_margin DOUBLE PRECISION NOT NULL,
     earth DOUBLE PRECISION[] NOT NULL,
@@ -86,6 +87,8 @@ COMMENT ON COLUMN apdb_base.ephemeris_night.middle_mjd_tai IS 'Middle of the nig
 COMMENT ON COLUMN apdb_base.ephemeris_night.half_width IS 'How long before and after it the ephemerides hold [d]';
 
 COMMENT ON COLUMN apdb_base.ephemeris_night.fast_half_width IS 'How long before and after their own middle those of fast objects hold [d]';
+
+COMMENT ON COLUMN apdb_base.ephemeris_night.fast_spacing IS 'How far the middles of the pieces are apart that the night has for fast objects [d]';
 
 COMMENT ON COLUMN apdb_base.ephemeris_night.slow_margin IS 'Farthest that a slow object moves from its position in the middle [deg]';
 
@@ -272,4 +275,6 @@ COMMENT ON COLUMN apdb_base.store_event.kind IS 'What happened: visit, reassign,
 
 INSERT INTO apdb_base.metadata (name, value) VALUES
 ('setting.site_code', 'X05'),
-('setting.ephemeris_keep_nights', '3');
+('setting.ephemeris_keep_nights', '3'),
+('setting.ss_radius_max', '2'),
+('setting.ss_magnitude_margin', '4');

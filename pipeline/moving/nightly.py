@@ -19,9 +19,9 @@ Floats = npt.NDArray[np.float64]
 #: Half of a day and a little, so that nights leave no gap [d].
 HALF_WIDTH = 0.502
 #: Fast objects have a polynomial for each of so many pieces of the night.
-PIECES = 12
+PIECES = 6
 #: An object that moves farther than this from its position in the middle is fast [deg].
-SLOW_MARGIN = 0.25
+SLOW_MARGIN = 0.35
 #: So is one that its polynomial would miss by more [arcsec].
 _MISS = 0.01
 

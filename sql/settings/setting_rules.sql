@@ -52,6 +52,14 @@ as $$
         'farthest that a DIASource may lie from the predicted position of its SSObject'
     ),
     (
+        'ss_radius_max', 'number', 0.0, 60.0, true, null, 'arcsec',
+        'the same where the prediction has an error of its own, three of which are added in quadrature'
+    ),
+    (
+        'ss_magnitude_margin', 'number', 0.0, 100.0, true, null, 'mag',
+        'farthest that a DIASource may be from the predicted magnitude of its SSObject, by nightly ephemerides'
+    ),
+    (
         'ephemeris_max_dt', 'number', 0.0, 30.0, true, null, 'd',
         'ephemeris rows farther away in time are not used'
     ),

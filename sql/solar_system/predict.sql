@@ -104,7 +104,8 @@ begin
         from apdb_base.ephemeris_fast as e
         where
             e.night_mjd = n.night_mjd
-            and e.middle_mjd_tai > p_mjd - n.half_width / 12.0 and e.middle_mjd_tai <= p_mjd + n.half_width / 12.0
+            -- Pieces overlap a little: one of them.
+            and e.middle_mjd_tai > p_mjd - n.fast_spacing / 2.0 and e.middle_mjd_tai <= p_mjd + n.fast_spacing / 2.0
             and q3c_join(p_ra, p_dec, e.ra, e.dec, p_radius + n.fast_margin)
     ),
 

@@ -8,6 +8,7 @@
 --   p_middle [d]: middle of the night, MJD TAI
 --   p_half_width [d]: how long before and after it they hold
 --   p_fast_half_width [d]: how long before and after their own middle those of fast objects hold
+--   p_fast_spacing [d]: how far the middles of the pieces are apart that the night has for fast objects
 --   p_slow_margin [deg]: farthest that a slow object moves from its position in the middle
 --   p_fast_margin [deg]: farthest that a fast object moves from its position in the middle of its piece
 --   p_earth [au]: the Earth, as ephemeris_night has it
@@ -26,6 +27,7 @@ create or replace function apdb.store_night(
     p_middle double precision,
     p_half_width double precision,
     p_fast_half_width double precision,
+    p_fast_spacing double precision,
     p_slow_margin double precision,
     p_fast_margin double precision,
     p_earth double precision[],
@@ -75,12 +77,13 @@ begin
     select k.store_seq, k.mjd_tai into v_seq, v_now
     from apdb.next_knowledge('ephemerides', null, null, 'night of ' || (date '1858-11-17' + p_night_mjd)) as k;
     insert into apdb_base.ephemeris_night (
-        night_mjd, night, site, middle_mjd_tai, half_width, fast_half_width, slow_margin, fast_margin, earth,
+        night_mjd, night, site, middle_mjd_tai, half_width, fast_half_width, fast_spacing, slow_margin, fast_margin,
+        earth,
         site_turn, sun, n_slow, n_fast, n_failed, orbit_store_seq, built_mjd_tai, store_seq
     )
     values (
-        p_night_mjd, date '1858-11-17' + p_night_mjd, p_site, p_middle, p_half_width, p_fast_half_width, p_slow_margin,
-        p_fast_margin, p_earth, p_site_turn, p_sun, store_night.n_slow, store_night.n_fast, p_n_failed,
+        p_night_mjd, date '1858-11-17' + p_night_mjd, p_site, p_middle, p_half_width, p_fast_half_width, p_fast_spacing,
+        p_slow_margin, p_fast_margin, p_earth, p_site_turn, p_sun, store_night.n_slow, store_night.n_fast, p_n_failed,
         p_orbit_store_seq, v_now, v_seq
     );
 end

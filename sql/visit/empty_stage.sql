@@ -20,7 +20,8 @@ begin
         + pg_relation_size('pg_temp.stage_touched') + pg_relation_size('pg_temp.stage_summary') > c_grown
     then
         truncate pg_temp.stage_source, pg_temp.stage_forced, pg_temp.stage_pair, pg_temp.stage_match,
-            pg_temp.stage_prediction, pg_temp.stage_touched, pg_temp.stage_band, pg_temp.stage_summary;
+            pg_temp.stage_prediction, pg_temp.stage_ss_source, pg_temp.stage_touched, pg_temp.stage_band,
+            pg_temp.stage_summary;
         return;
     end if;
     delete from pg_temp.stage_source where true;
@@ -28,6 +29,7 @@ begin
     delete from pg_temp.stage_pair where true;
     delete from pg_temp.stage_match where true;
     delete from pg_temp.stage_prediction where true;
+    delete from pg_temp.stage_ss_source where true;
     delete from pg_temp.stage_touched where true;
     delete from pg_temp.stage_band where true;
     delete from pg_temp.stage_summary where true;

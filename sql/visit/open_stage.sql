@@ -40,7 +40,8 @@ begin
             return;
         end if;
         drop table pg_temp.stage_source, pg_temp.stage_forced, pg_temp.stage_pair, pg_temp.stage_match,
-            pg_temp.stage_prediction, pg_temp.stage_touched, pg_temp.stage_band, pg_temp.stage_summary;
+            pg_temp.stage_prediction, pg_temp.stage_ss_source, pg_temp.stage_touched, pg_temp.stage_band,
+            pg_temp.stage_summary;
     end if;
 
     -- No NOT NULL here: the constraints of the base tables name what is wrong.
@@ -79,9 +80,63 @@ begin
         designation text,
         ra double precision not null,
         dec double precision not null,
+        ra_err real,
+        dec_err real,
         ra_rate double precision not null,
         dec_rate double precision not null,
-        vmag real
+        vmag real,
+        elongation double precision,
+        phase_angle double precision,
+        topo_range double precision,
+        topo_range_rate double precision,
+        helio_range double precision,
+        helio_range_rate double precision,
+        helio_x double precision,
+        helio_y double precision,
+        helio_z double precision,
+        helio_vx double precision,
+        helio_vy double precision,
+        helio_vz double precision,
+        topo_x double precision,
+        topo_y double precision,
+        topo_z double precision,
+        topo_vx double precision,
+        topo_vy double precision,
+        topo_vz double precision
+    );
+    -- Attributed sources, each with the prediction of its object, if there is one.
+    create temporary table stage_ss_source (
+        dia_source_id bigint not null,
+        source_ra double precision not null,
+        source_dec double precision not null,
+        dia_distance_rank smallint,
+        ss_object_id bigint,
+        designation text,
+        ra double precision,
+        dec double precision,
+        ra_err real,
+        dec_err real,
+        ra_rate double precision,
+        dec_rate double precision,
+        vmag real,
+        elongation double precision,
+        phase_angle double precision,
+        topo_range double precision,
+        topo_range_rate double precision,
+        helio_range double precision,
+        helio_range_rate double precision,
+        helio_x double precision,
+        helio_y double precision,
+        helio_z double precision,
+        helio_vx double precision,
+        helio_vy double precision,
+        helio_vz double precision,
+        topo_x double precision,
+        topo_y double precision,
+        topo_z double precision,
+        topo_vx double precision,
+        topo_vy double precision,
+        topo_vz double precision
     );
     create temporary table stage_touched (
         dia_object_id bigint primary key,
