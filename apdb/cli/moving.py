@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import apdb
 from apdb.cli.context import print_json, settings
-from apdb.cli.progress import RowsBar
+from apdb.cli.progress import Steps
 from apdb.cli.tables import show_rows
 
 app = typer.Typer(
@@ -47,29 +48,15 @@ def run(
 
     Example: apdb moving run --nights 14
     """
-    bars: dict[str, RowsBar] = {}
-    with apdb.connect(settings(context).resolve_dsn()) as db:
-
-        def watch(step: str, done: int, of: int) -> None:
-            if step not in bars:
-                for bar in bars.values():
-                    bar.__exit__(None, None, None)
-                bars[step] = RowsBar(step, step)
-                bars[step].__enter__()
-            bars[step].at(done, of)
-
-        try:
-            report = db.run_moving(
-                nights,
-                until=until,
-                precovery_days=precovery_days,
-                deadline=deadline,
-                dry_run=dry_run,
-                watch=watch,
-            )
-        finally:
-            for bar in bars.values():
-                bar.__exit__(None, None, None)
+    with apdb.connect(settings(context).resolve_dsn()) as db, Steps() as steps:
+        report = db.run_moving(
+            nights,
+            until=until,
+            precovery_days=precovery_days,
+            deadline=deadline,
+            dry_run=dry_run,
+            watch=steps.at,
+        )
     if settings(context).json:
         print_json(dataclasses.asdict(report))
         return
@@ -118,3 +105,53 @@ def history(
         )
     else:
         typer.echo("nothing was found yet; `apdb moving run --help` says how")
+
+
+@app.command()
+def simulate(
+    context: typer.Context,
+    seed: Annotated[int, typer.Option(help="Everything follows from it.")] = 1,
+    objects: Annotated[
+        str, typer.Option(help="Main belt, near-Earth, Trojan, trans-Neptunian, interstellar.")
+    ] = "200,60,50,50,40",
+    rows: Annotated[int, typer.Option(min=1, help="Fields along declination.")] = 5,
+    columns: Annotated[int, typer.Option(min=1, help="Fields along right ascension.")] = 6,
+    false: Annotated[float, typer.Option(min=0.0, help="False detections a visit.")] = 100.0,
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("moving"),
+) -> None:
+    """Simulate two weeks of a survey, link it, and say how much was found, by class.
+
+    Needs no database. Objects count that were seen twice on three nights or more.
+    """
+    from apdb.plots.moving import draw_recovery
+    from pipeline.moving.recover import recover
+    from pipeline.moving.simulate import SkySurvey, simulate_sky
+
+    try:
+        counts = tuple(int(part) for part in objects.split(","))
+    except ValueError:
+        counts = ()
+    if len(counts) != 5 or min(counts) < 0:
+        raise apdb.InvalidInput(f"objects {objects!r} are not five numbers with commas between")
+    sky = simulate_sky(
+        SkySurvey(seed=seed, objects=counts, rows=rows, columns=columns, false=false)
+    )
+    with Steps() as steps:
+        found = recover(sky, watch=steps.at)
+    figures = draw_recovery(found, out)
+    said = {
+        "n_detections": len(sky.found),
+        "n_tracklets": found.n_tracklets,
+        "n_linkages": len(found.linkages),
+        "purity": found.purity,
+        "completeness": found.completeness(),
+        "seconds": found.seconds,
+        "figures": [str(figure) for figure in figures],
+    }
+    if settings(context).json:
+        print_json(said)
+        return
+    counted = found.completeness().items()
+    table = [(name, n, of, f"{100 * n / of:.1f}") for name, (n, of) in counted if of]
+    show_rows(("class", "found", "of", "%"), table, f"{len(found.linkages)} linkages")
+    typer.echo(f"purity {100 * found.purity:.2f}%; " + ", ".join(map(str, figures)))
