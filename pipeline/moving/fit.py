@@ -17,6 +17,8 @@ from pipeline.moving.propagate import propagate
 
 _STEP = 1e-7
 _FAR = 3.6e6
+# Spread of the energy about that of a circle, where it is made up for by what is likely.
+_BOUND = 0.4
 
 
 @dataclass(frozen=True)
@@ -206,16 +208,48 @@ class _Work:
             if same or self._late():
                 break
             state, converged = self._minimised(state, epoch, used, np.inf)
-        return self._finished(state, epoch, used, converged and not self._late())
+        fit = self._finished(state, epoch, used, converged and not self._late())
+        return self._bound(fit) if np.isfinite(fit.state).all() else fit
+
+    def _bound(self, fit: OrbitFit) -> OrbitFit:
+        """Prefer a closed orbit to an open one that the detections hardly ask for.
+
+        Short arcs of distant objects say nothing of the radial velocity; most objects are bound.
+        """
+        energy, slope = self._energy(fit.state, fit.epoch)
+        if not energy > 0.0 or energy > 3.0 * np.sqrt(abs(slope @ fit.covariance @ slope)):
+            return fit
+        state, converged = self._minimised(fit.state, fit.epoch, fit.used, np.inf, bound=True)
+        closed = self._finished(state, fit.epoch, fit.used, converged, bound=True)
+        if not closed.good or closed.chi2 > fit.chi2 + 9.0:
+            return fit
+        return closed
+
+    def _energy(self, state: Floats, epoch: float) -> tuple[float, Floats]:
+        """Return the energy in units of the depth of a circular orbit, -1, and its derivatives."""
+        helio = state - planets().body_state("sun", np.array([epoch]))[0]
+        x, v = helio[:3], helio[3:]
+        r = float(np.linalg.norm(x))
+        energy = float(v @ v / 2.0 - GM_SUN / r)
+        slope = np.concatenate([GM_SUN * x / r**3, v]) * r
+        slope[:3] += energy * x / r
+        return 2.0 * r * energy / GM_SUN, 2.0 * slope / GM_SUN
 
     def _finished(
-        self, state: Floats, epoch: float, used: NDArray[np.bool_], converged: bool
+        self,
+        state: Floats,
+        epoch: float,
+        used: NDArray[np.bool_],
+        converged: bool,
+        bound: bool = False,
     ) -> OrbitFit:
         if not np.isfinite(state).all():
             return self._nothing("the orbit left the region that can be integrated")
         off = self._offsets(state[None], epoch)[0]
         chi2 = float(self._chi2(off)[used].sum())
         slope = self._slopes(state, epoch)[used].reshape(-1, 6)
+        if bound:
+            slope = np.concatenate([slope, self._energy(state, epoch)[1][None] / _BOUND])
         fit = OrbitFit(
             state, epoch, _inverse(slope), off, used,
             float(np.sqrt(chi2 / max(2 * used.sum(), 1))), chi2, converged, "",
@@ -266,6 +300,9 @@ class _Work:
         off = np.stack([east * np.cos(np.radians(found.dec)), found.dec - looks.dec], axis=-1)
         return np.nan_to_num(off * 3600.0, nan=_FAR)
 
+    def _unlikely(self, state: Floats, epoch: float) -> float:
+        return ((self._energy(state, epoch)[0] + 1.0) / _BOUND) ** 2
+
     def _chi2(self, off: Floats) -> Floats:
         total: Floats = ((off / self.found.sigma[:, None]) ** 2).sum(axis=-1)
         return total
@@ -283,12 +320,18 @@ class _Work:
         )
 
     def _minimised(
-        self, state: Floats, epoch: float, part: NDArray[np.bool_], soft: float
+        self,
+        state: Floats,
+        epoch: float,
+        part: NDArray[np.bool_],
+        soft: float,
+        bound: bool = False,
     ) -> tuple[Floats, bool]:
         """Minimise residuals of some detections; Cauchy's weights unless soft is infinite."""
         sigma = self.found.sigma[part][:, None]
         off = self._offsets(state[None], epoch, part)[0] / sigma
-        damping, slope, best = 1e-10, None, _cost(off, soft)
+        damping, slope = 1e-10, None
+        best = _cost(off, soft) + bound * self._unlikely(state, epoch)
         for _ in range(self.rules.iterations):
             if self._late():
                 return state, False
@@ -297,12 +340,16 @@ class _Work:
                 weight = np.sqrt(1.0 / (1.0 + (off**2).sum(axis=1) / soft**2))
                 matrix = (slope * weight[:, None, None]).reshape(-1, 6)
                 right = (off * weight[:, None]).reshape(-1)
+                if bound:
+                    energy, row = self._energy(state, epoch)
+                    matrix = np.concatenate([matrix, row[None] / _BOUND])
+                    right = np.append(right, (-1.0 - energy) / _BOUND)
                 norm = np.sqrt((matrix**2).sum(axis=0))
                 norm[norm == 0.0] = 1.0
             step = _damped(matrix / norm, right, damping) / norm
             trial = state + step
             trial_off = self._offsets(trial[None], epoch, part)[0] / sigma
-            cost = _cost(trial_off, soft)
+            cost = _cost(trial_off, soft) + bound * self._unlikely(trial, epoch)
             if cost <= best:
                 done = best - cost <= 1e-5 * (1.0 + cost * 1e-2)
                 state, off, best, slope = trial, trial_off, cost, None
