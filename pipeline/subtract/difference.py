@@ -19,11 +19,14 @@ class Difference:
     matched_template : Exposure
         The template on the pixels of the science image, as it was subtracted.
     flavour : str
-        Which of the ways was taken.
-    kernel : object
-        What the template or the science image was convolved with; None if nothing was.
+        Which of the ways was taken: ``convolve_template``, ``convolve_science``, ``preconvolve``
+        or ``zogy``.
+    kernel : Kernel or None
+        What the template or the science image was convolved with; None for ``zogy``.
     score : Exposure, optional
-        Image to detect on, of the pre-convolution flavour: already filtered.
+        Image to detect on, of the pre-convolution flavour.  Every pixel is the flux [nJy] of a point
+        source there, by maximum likelihood; its variance is that of the flux, so image / √variance
+        is the signal-to-noise ratio, already filtered.
     metrics : dict of str to float
         Quality of the match.
     """

@@ -1,0 +1,131 @@
+"""Aperture fluxes, and what part of the flux the PSF misses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import sep
+from numpy.typing import NDArray
+
+from pipeline.calibrate.psf_model import order_for
+from pipeline.exposure import Image
+from pipeline.psf import n_terms, terms
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ApertureCorrection:
+    """Flux in a wide aperture over flux fitted with the PSF, a polynomial of the position.
+
+    Attributes
+    ----------
+    coefficients : ndarray, shape (n_terms,)
+        Of Chebyshev polynomials as in `pipeline.psf.terms`.
+    covariance : ndarray, shape (n_terms, n_terms)
+        Their covariance.
+    order : int
+        Degree.
+    size : tuple of int
+        Columns and rows of the image.
+    stars : int
+        Stars that it comes from; 0 if there were none, and then it is 1 ± 0.
+    """
+
+    coefficients: Floats
+    covariance: Floats
+    order: int
+    size: tuple[int, int]
+    stars: int
+
+    def at(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        """Return the correction and its error.
+
+        Parameters
+        ----------
+        x, y : ndarray, shape (n,)
+            Positions [pixel].
+
+        Returns
+        -------
+        value, error : ndarray, shape (n,)
+        """
+        design = terms(x, y, self.order, self.size)
+        error = np.sqrt(np.einsum("ni,ij,nj->n", design, self.covariance, design))
+        return design @ self.coefficients, error
+
+
+def aperture_flux(
+    image: Image, variance: Image, bad: NDArray[np.bool_], x: Floats, y: Floats, radius: float
+) -> tuple[Floats, Floats]:
+    """Sum the flux in circles; bad pixels are replaced by the mean of the others.
+
+    Parameters
+    ----------
+    image, variance : ndarray of float32, shape (ny, nx)
+        Pixels without background, and their variance.
+    bad : ndarray of bool, shape (ny, nx)
+        Pixels that are not used.
+    x, y : ndarray, shape (n,)
+        Centres [pixel].
+    radius : float
+        Of the circles [pixel].
+
+    Returns
+    -------
+    flux, flux_err : ndarray, shape (n,)
+    """
+    flux, error, _ = sep.sum_circle(image, x, y, radius, var=variance, mask=bad, subpix=5)
+    return np.asarray(flux), np.asarray(error)
+
+
+def aperture_correction(
+    ratio: Floats,
+    error: Floats,
+    x: Floats,
+    y: Floats,
+    size: tuple[int, int],
+    *,
+    order: int = 1,
+    per_term: float = 10.0,
+) -> ApertureCorrection:
+    """Fit the ratios of aperture to PSF flux of stars, outliers clipped.
+
+    Parameters
+    ----------
+    ratio, error : ndarray, shape (n,)
+        Aperture flux over PSF flux, and the error.
+    x, y : ndarray, shape (n,)
+        Positions [pixel].
+    size : tuple of int
+        Columns and rows of the image.
+    order : int
+        Highest degree.
+    per_term : float
+        Stars needed per term.
+
+    Returns
+    -------
+    ApertureCorrection
+        Its covariance is scaled by the scatter of the stars.
+    """
+    known = np.isfinite(ratio) & np.isfinite(error) & (error > 0)
+    if not known.any():
+        return ApertureCorrection(np.ones(1), np.zeros((1, 1)), 0, size, 0)
+    ratio, x, y = ratio[known], x[known], y[known]
+    error = np.hypot(error[known], 0.002)
+    use = np.ones(len(ratio), bool)
+    for _ in range(4):
+        degree = order_for(int(use.sum()), order, per_term)
+        design = terms(x, y, degree, size)
+        weighted = design[use] / error[use, np.newaxis]
+        inverse = np.linalg.inv(weighted.T @ weighted)
+        found = inverse @ (weighted.T @ (ratio[use] / error[use]))
+        pull = (ratio - design @ found) / error
+        middle = np.median(pull)
+        spread = max(1.0, float(1.4826 * np.median(np.abs(pull - middle))))
+        use = np.abs(pull - middle) < 3.0 * spread
+    free = max(int(use.sum()) - n_terms(degree), 1)
+    scale = max(1.0, float(np.sum(pull[use] ** 2)) / free)
+    return ApertureCorrection(found, inverse * scale, degree, size, int(use.sum()))

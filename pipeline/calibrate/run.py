@@ -1,0 +1,265 @@
+"""From an image without the signature of the instrument to fluxes and positions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntFlag
+from time import perf_counter
+
+import numpy as np
+from astropy.table import Table
+from numpy.typing import NDArray
+
+from pipeline.calibrate.aperture import ApertureCorrection, aperture_correction, aperture_flux
+from pipeline.calibrate.background import sky, vignetted
+from pipeline.calibrate.classify import spread
+from pipeline.calibrate.config import CalibrateConfig
+from pipeline.calibrate.psf_rounds import Characterised, characterise
+from pipeline.calibrate.stars import isolated, saturated
+from pipeline.errors import CalibrateError
+from pipeline.exposure import UNUSABLE, Exposure, Image, Mask, Metrics, PhotoCalib
+from pipeline.psf import Psf
+
+Floats = NDArray[np.float64]
+
+_SPREAD_FLOOR = 0.008
+
+
+class SourceFlag(IntFlag):
+    """Bits of the column `flags` of the sources."""
+
+    SATURATED = 1
+    """Saturated in its middle."""
+    BAD_PIXELS = 2
+    """More than 1% of its PSF is on bad pixels or beyond the edge."""
+    NEIGHBOUR = 4
+    """A neighbour of comparable flux is within 2.5 FWHM."""
+    NO_FIT = 8
+    """The PSF could not be fitted."""
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """An image in nanojansky, with what was learnt about it.
+
+    Attributes
+    ----------
+    exposure : Exposure
+        Image in nJy without background, with PSF, WCS, photometric calibration, scaled variance,
+        and the bits DETECTED and NO_DATA (vignetting) set.  A star's flux is what a fit of the
+        PSF gives; apertures that hold all of its light give `calibrate.aperture_correction`
+        times that.
+    sources : Table
+        x, y [pixel], x_err, y_err, ra, dec [deg], flux, flux_err [nJy], ap_flux, ap_flux_err
+        [nJy, corrected to the scale of flux], snr, fwhm [pixel], spread, spread_err, chi2,
+        is_star, used_for_psf, flags (`SourceFlag`).
+    background : ndarray of float32, shape (ny, nx)
+        What was taken off, in the unit of the input.
+    metrics : dict of str to float
+        Quality.
+    """
+
+    exposure: Exposure
+    sources: Table
+    background: Image
+    metrics: Metrics
+
+
+def calibrate(
+    exposure: Exposure, refcat: Table | None = None, config: CalibrateConfig | None = None
+) -> Calibrated:
+    """Find background, PSF, aperture correction, world coordinates and zero point of an image.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        Image with mask and variance, after isr.
+    refcat : Table, optional
+        Reference stars: ra, dec [deg]; flux [nJy] or a column of magnitudes as the settings say.
+        Without it the world coordinates stay as they are, and the zero point is that of the
+        settings or of the image.
+    config : CalibrateConfig, optional
+        Settings.
+
+    Returns
+    -------
+    Calibrated
+
+    Raises
+    ------
+    CalibrateError
+        No sky, no stars, noise that contradicts the variance, no match with the catalogue, no
+        zero point; the text says which and what to do.
+    """
+    config = config or CalibrateConfig()
+    started = perf_counter()
+    clean, dark = _usable(exposure, config)
+    known = characterise(clean, config)
+    sources, correction = _measure(known, clean, config)
+    photo_calib = _photo_calib(clean, config)
+    result = _finish(clean, known, sources, photo_calib)
+    metrics = _metrics(known, sources, correction)
+    metrics["calibrate.vignetted"] = dark
+    metrics["calibrate.seconds"] = perf_counter() - started
+    return Calibrated(result, sources, known.background.level, metrics)
+
+
+def _usable(exposure: Exposure, config: CalibrateConfig) -> tuple[Exposure, float]:
+    """Mask what is not finite, has no variance or no light; also return the part without light."""
+    mask = exposure.mask.copy()
+    finite = np.isfinite(exposure.image) & np.isfinite(exposure.variance)
+    lost = ~finite | (exposure.variance <= 0)
+    usable = ~exposure.masked(UNUSABLE)
+    if not np.any(usable & finite):
+        raise CalibrateError(
+            "no pixel is usable: all are masked or NaN; check the file and its mask"
+        )
+    if not np.any(usable & ~lost):
+        raise CalibrateError(
+            "the variance is zero everywhere; give gain and read noise, or a variance plane"
+        )
+    mask[lost] |= np.uint32(Mask.NO_DATA)
+    image = np.where(finite, exposure.image, np.float32(0))
+    variance = np.where(lost, np.float32(0), exposure.variance)
+    dark = vignetted(image, (mask & np.uint32(UNUSABLE)) != 0, config.vignette)
+    mask[dark] |= np.uint32(Mask.NO_DATA)
+    return exposure.with_(image=image, mask=mask, variance=variance), float(dark.mean())
+
+
+def _measure(
+    known: Characterised, exposure: Exposure, config: CalibrateConfig
+) -> tuple[Table, ApertureCorrection]:
+    """Return the table of sources, in counts, and the aperture correction."""
+    fits, psf = known.fits, known.psf.psf
+    flux = np.nan_to_num(fits.flux)
+    wider = spread(known.residual, known.variance, known.bad, psf, fits.x, fits.y, flux)
+    sources = Table({"x": fits.x, "y": fits.y, "x_err": fits.x_err, "y_err": fits.y_err})
+    sources["flux"], sources["flux_err"] = fits.flux, fits.flux_err
+    sources["snr"] = fits.flux / fits.flux_err
+    sources["spread"], sources["spread_err"] = wider
+    sources["chi2"] = fits.chi2
+    determinant = np.asarray(known.found.sources["ixx"] * known.found.sources["iyy"])
+    determinant = determinant - np.asarray(known.found.sources["ixy"]) ** 2
+    sources["fwhm"] = 2.3548 * np.maximum(determinant, 0) ** 0.25
+    sources["used_for_psf"] = np.zeros(len(sources), bool)
+    sources["used_for_psf"][known.star_rows[known.psf.used]] = True
+    sources["flags"] = _flags(sources, exposure, fits.good, psf.fwhm)
+    limit = np.hypot(_SPREAD_FLOOR, 3.0 * np.nan_to_num(wider[1], nan=np.inf))
+    sources["is_star"] = np.isfinite(wider[0]) & (np.abs(np.nan_to_num(wider[0])) < limit)
+    correction = _apertures(sources, known, config)
+    return sources, correction
+
+
+def _flags(sources: Table, exposure: Exposure, good: Floats, fwhm: float) -> NDArray[np.int32]:
+    """Return the bits of the sources."""
+    bits = np.zeros(len(sources), np.int32)
+    bits[saturated(sources, exposure.mask)] |= SourceFlag.SATURATED
+    bits[~(good > 0.99)] |= SourceFlag.BAD_PIXELS
+    bits[~isolated(sources, 2.5 * fwhm)] |= SourceFlag.NEIGHBOUR
+    bits[~np.isfinite(np.asarray(sources["flux"]))] |= SourceFlag.NO_FIT
+    return bits
+
+
+def _apertures(sources: Table, known: Characterised, config: CalibrateConfig) -> ApertureCorrection:
+    """Add corrected aperture fluxes; return the correction, from the brighter stars of the PSF."""
+    psf = known.psf.psf
+    x, y = (np.asarray(sources[name], np.float64) for name in ("x", "y"))
+    flux = np.nan_to_num(np.asarray(sources["flux"]))
+    # The fitted source is in the aperture as a whole: only what the fit left is summed.
+    radius = max(config.aperture * psf.fwhm, float(psf.half))
+    left, error = aperture_flux(known.residual, known.variance, known.bad, x, y, radius)
+    total = left + flux
+    stars = np.asarray(sources["used_for_psf"]) & (flux > 0)
+    safe = np.where(flux > 0, flux, np.nan)
+    sizes = (known.image.shape[1], known.image.shape[0])
+    correction = aperture_correction(
+        (total / safe)[stars], (error / safe)[stars], x[stars], y[stars], sizes
+    )
+    factor, factor_err = correction.at(x, y)
+    centre = correction.at(*(np.array([0.5 * (side - 1)]) for side in sizes))[0][0]
+    sources["ap_flux"] = total / factor
+    sources["ap_flux_err"] = np.hypot(error / factor, total * factor_err / factor**2)
+    # PSF fluxes are right at the centre by definition of the zero point.
+    sources["flux"] *= factor / centre
+    sources["flux_err"] = np.hypot(sources["flux_err"] * factor / centre, flux * factor_err)
+    return correction
+
+
+def _photo_calib(exposure: Exposure, config: CalibrateConfig) -> PhotoCalib:
+    """Return the calibration of the settings, or of the image."""
+    if config.zero_point is not None:
+        return PhotoCalib(float(10.0 ** (0.4 * (31.4 - config.zero_point))))
+    if exposure.photo_calib is not None and exposure.unit != "nJy":
+        return exposure.photo_calib
+    if exposure.unit == "nJy":
+        return PhotoCalib(1.0)
+    raise CalibrateError(
+        "there is neither a reference catalogue nor a zero point; give a catalogue (`refcat`), or "
+        "set `zero_point` to the AB magnitude of one count"
+    )
+
+
+def _finish(
+    exposure: Exposure, known: Characterised, sources: Table, photo_calib: PhotoCalib
+) -> Exposure:
+    """Return the image in nJy; fluxes of the sources are changed in place."""
+    scale = np.float32(photo_calib.njy_per_count)
+    for name in ("flux", "flux_err", "ap_flux", "ap_flux_err"):
+        sources[name] = np.asarray(sources[name]) * photo_calib.njy_per_count
+    mask = exposure.mask.copy()
+    mask[known.found.covered] |= np.uint32(Mask.DETECTED)
+    nothing = (mask & np.uint32(Mask.NO_DATA)) != 0
+    return exposure.with_(
+        image=np.where(nothing, np.float32(0), known.image * scale),
+        variance=np.where(nothing, np.float32(0), known.variance * scale**2),
+        mask=mask,
+        unit="nJy",
+        psf=known.psf.psf,
+        photo_calib=photo_calib,
+    )
+
+
+def _metrics(known: Characterised, sources: Table, correction: ApertureCorrection) -> Metrics:
+    """Return what the image says about itself, in counts and pixels."""
+    psf = known.psf.psf
+    centre = [np.array([0.5 * (side - 1)]) for side in psf.size]
+    value, error = (float(v[0]) for v in correction.at(*centre))
+    level, noise = sky(known.background.level, known.bad)[0], sky(known.residual, known.bad)[1]
+    return {
+        "calibrate.background": level,
+        "calibrate.background_rms": noise,
+        "calibrate.noise_ratio": known.noise_ratio,
+        "calibrate.noise_correlation": known.found.noise,
+        "calibrate.sources": float(len(sources)),
+        "calibrate.stars": float(np.count_nonzero(sources["is_star"])),
+        "calibrate.rounds": float(known.rounds),
+        "calibrate.psf_stars": float(np.count_nonzero(known.psf.used)),
+        "calibrate.psf_order": float(known.psf.order),
+        "calibrate.psf_components": float(known.psf.components),
+        "calibrate.psf_scatter": known.psf.scatter,
+        "calibrate.psf_fwhm": psf.fwhm,
+        "calibrate.psf_ellipticity": ellipticity(psf),
+        "calibrate.aperture_correction": value,
+        "calibrate.aperture_correction_err": error,
+    }
+
+
+def ellipticity(psf: Psf) -> float:
+    """Return the ellipticity of the PSF at the centre of the image.
+
+    Parameters
+    ----------
+    psf : Psf
+        Model.
+
+    Returns
+    -------
+    float
+        √(e1² + e2²) of the second moments of psf², which are not sensitive to the noise of the
+        wings and for a Gaussian have the ellipticity of the PSF.
+    """
+    weight = psf.centre**2
+    at = np.arange(psf.width) - psf.half
+    dy, dx = np.meshgrid(at, at, indexing="ij")
+    ixx, iyy, ixy = (float(np.sum(weight * v)) for v in (dx * dx, dy * dy, dx * dy))
+    return float(np.hypot(ixx - iyy, 2 * ixy) / (ixx + iyy))

@@ -1,0 +1,1 @@
+"""Measurement of the sources of a difference."""

@@ -1,0 +1,376 @@
+"""A field seen twice: a science image and its template, with all that is true of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from astropy.table import Table, vstack
+from astropy.wcs import WCS
+
+from apdb.input.sphere import offset
+from pipeline.exposure import Exposure, ExposureInfo
+from pipeline.scene.draw import Floats
+from pipeline.scene.galaxies import BULGE, DISC
+from pipeline.scene.observe import Observation, pixels, render, sum_of_squares, tan_wcs, true_psf
+from pipeline.scene.psf_model import PsfModel
+
+#: Slope of star counts: the number of stars above a flux goes with flux ** -SLOPE.
+SLOPE = 0.6
+#: S/N of transients, log-uniform: 82% are above 5.
+_SNR_RANGE = (2.6, 100.0)
+#: Transients keep this distance from the edge [pixel].
+_MARGIN = 24
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the two images are like.
+
+    Attributes
+    ----------
+    science, template : PsfModel
+        Their PSFs.
+    template_noise : float
+        Noise of the template relative to that of the science image.
+    """
+
+    science: PsfModel
+    template: PsfModel
+    template_noise: float = 0.3
+
+
+#: The four cases that peers are compared on.
+CASES = {
+    "easy": Case(PsfModel(4.4), PsfModel(3.6)),
+    "worse_template": Case(PsfModel(3.6), PsfModel(4.4)),
+    "noisy_template": Case(PsfModel(4.4), PsfModel(3.6), template_noise=1.0),
+    "crossed": Case(PsfModel(4.0, g1=0.1), PsfModel(4.0, g1=-0.1)),
+}
+
+
+class SimulatedField(NamedTuple):
+    """Two exposures of a field and their truth.
+
+    Attributes
+    ----------
+    science, template : Exposure
+        In nJy.
+    truth : astropy.table.Table
+        Everything on the science image: id, kind (star, galaxy, variable, transient, fading),
+        ra, dec [deg], x, y [pixel], flux and template_flux [nJy], their difference diff_flux
+        with diff_snr (against the noise of both images), snr of the flux, host (id or -1),
+        shapes of galaxies.
+    refcat : astropy.table.Table
+        Reference catalogue of its stars and galaxies: reference_object_id, ra, dec, ra_err,
+        dec_err [deg], flux, flux_err [nJy], is_star.
+    """
+
+    science: Exposure
+    template: Exposure
+    truth: Table
+    refcat: Table
+
+
+def simulate_field(
+    seed: int,
+    shape: tuple[int, int] = (1024, 1024),
+    n_stars: int = 500,
+    n_galaxies: int = 120,
+    n_transients: int = 50,
+    *,
+    case: str | Case = "easy",
+    n_variables: int = 0,
+    fading: float = 0.2,
+    hosted: float = 0.5,
+    star_flux: tuple[float, float] = (500.0, 1e6),
+    psf_variation: float = 0.0,
+    full_well: float = np.inf,
+    background: float = 0.0,
+    dither: tuple[float, float] = (0.0, 0.0),
+    rotation: float = 0.0,
+    misregistration: tuple[float, float] = (0.0, 0.0),
+) -> SimulatedField:
+    """Simulate a science image and its template.
+
+    Parameters
+    ----------
+    seed : int
+        Of everything.
+    shape : tuple of int
+        Rows and columns of both images.
+    n_stars, n_galaxies, n_transients : int
+        How many; 5,000 stars in 1024² make a crowded field.
+    case : str or Case
+        easy, worse_template, noisy_template or crossed.
+    n_variables : int
+        How many of the stars change, by 5% to half of their flux.
+    fading : float
+        Fraction of the transients that are in the template instead of the science image.
+    hosted : float
+        Fraction of the transients in galaxies.
+    star_flux : tuple of float
+        Faintest and brightest star [nJy]; counts are a power law.
+    psf_variation : float
+        How much both PSFs change over the image; 1 is a good camera: 3% in size, 0.02 in shear.
+    full_well : float
+        Electrons at which pixels of both images saturate and bleed.
+    background : float
+        Left in the science image [nJy per pixel].
+    dither, rotation : tuple of float, float
+        Of the template's pixels against those of the science image [pixel, deg]; its WCS knows.
+    misregistration : tuple of float
+        Error of the template's WCS [pixel].
+
+    Returns
+    -------
+    SimulatedField
+    """
+    rng = np.random.default_rng([seed, 11])
+    chosen = CASES[case] if isinstance(case, str) else case
+    ra, dec = 150.0, 2.0
+    science = Observation(
+        tan_wcs(ra, dec, shape),
+        shape,
+        _varying(chosen.science, psf_variation),
+        full_well=full_well,
+        background=background,
+        info=ExposureInfo(2026031000001, 0, "r", 61109.1, 30.0),
+    )
+    template = replace(
+        science,
+        wcs=_shifted(tan_wcs(ra, dec, shape, rotation=rotation), dither),
+        psf=_varying(chosen.template, -psf_variation),
+        sky_sigma=science.sky_sigma * chosen.template_noise,
+        # n exposures coadded have 1/n of the noise of each electron
+        njy_per_electron=science.njy_per_electron * chosen.template_noise**2,
+        # and saturate where each of them does
+        full_well=full_well / chosen.template_noise**2,
+        background=0.0,
+        info=None,
+    )
+    stars = make_stars(rng, science, n_stars, star_flux)
+    galaxies = make_galaxies(rng, science, n_galaxies, first_id=n_stars)
+    _vary(rng, stars, n_variables)
+    transients = _transients(
+        rng, science, template, n_transients, galaxies, hosted, fading, n_stars + n_galaxies
+    )
+    objects = vstack([stars, galaxies, transients], metadata_conflicts="silent")
+    image, truth = render(objects, science, rng)
+    other, _ = render(objects, template, rng, flux="template_flux")
+    other = other.with_(wcs=_shifted(template.wcs, misregistration))
+    _difference_truth(truth, image, template)
+    return SimulatedField(image, other, truth, reference_catalogue(rng, objects))
+
+
+def make_stars(
+    rng: np.random.Generator, observation: Observation, n: int, limits: tuple[float, float]
+) -> Table:
+    """Return stars all over an image and a little beyond its edges.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of randomness.
+    observation : Observation
+        Image to fill.
+    n : int
+        How many.
+    limits : tuple of float
+        Faintest and brightest [nJy].
+
+    Returns
+    -------
+    astropy.table.Table
+        As `draw` takes it, with id, kind, flux, template_flux and host.
+    """
+    low, high = (at**-SLOPE for at in limits)
+    flux = (low - rng.random(n) * (low - high)) ** (-1 / SLOPE)
+    return _table(rng, observation, n, "star", flux, 0)
+
+
+def make_galaxies(
+    rng: np.random.Generator, observation: Observation, n: int, first_id: int
+) -> Table:
+    """Return galaxies all over an image: discs and, one in three, bulges.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of randomness.
+    observation : Observation
+        Image to fill.
+    n : int
+        How many.
+    first_id : int
+        Their identifiers count from here.
+
+    Returns
+    -------
+    astropy.table.Table
+        As `draw` takes it, with id, kind, flux, template_flux and host.
+    """
+    flux = 10 ** rng.uniform(3.0, 5.0, n)
+    found = _table(rng, observation, n, "galaxy", flux, first_id)
+    found["r_half"] = rng.uniform(0.3, 1.2, n) * (flux / 1e4) ** 0.15
+    shear, angle = rng.uniform(0, 0.45, n), rng.uniform(0, 2 * np.pi, n)
+    found["g1"], found["g2"] = shear * np.cos(angle), shear * np.sin(angle)
+    found["nu"] = np.where(rng.random(n) < 1 / 3, BULGE, DISC)
+    return found
+
+
+def reference_catalogue(rng: np.random.Generator, objects: Table) -> Table:
+    """Return what a survey like Gaia knows of stars and galaxies.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Of its errors.
+    objects : astropy.table.Table
+        Objects, of which stars, variables and galaxies above 1,000 nJy are listed.
+
+    Returns
+    -------
+    astropy.table.Table
+        reference_object_id, ra, dec, ra_err, dec_err [deg], flux, flux_err [nJy], is_star.
+    """
+    listed = np.isin(objects["kind"], ("star", "variable", "galaxy"))
+    rows = objects[listed & (np.asarray(objects["template_flux"]) > 1000.0)]
+    error = np.full((2, len(rows)), 0.002 / 3600)
+    ra, dec = offset(
+        np.asarray(rows["ra"]), np.asarray(rows["dec"]), *(rng.standard_normal(error.shape) * error)
+    )
+    flux = np.asarray(rows["template_flux"])
+    flux_err = 0.005 * flux
+    return Table(
+        {
+            "reference_object_id": np.asarray(rows["id"]) + 1,
+            "ra": ra,
+            "dec": dec,
+            "ra_err": error[0],
+            "dec_err": error[1],
+            "flux": flux + rng.standard_normal(len(rows)) * flux_err,
+            "flux_err": flux_err,
+            "is_star": np.asarray(rows["kind"]) != "galaxy",
+        }
+    )
+
+
+def _table(
+    rng: np.random.Generator,
+    observation: Observation,
+    n: int,
+    kind: str,
+    flux: Floats,
+    first_id: int,
+) -> Table:
+    """Return point sources at random places, up to a stamp beyond the edges."""
+    ny, nx = observation.shape
+    half = observation.psf.half
+    x, y = rng.uniform(-half, nx + half, n), rng.uniform(-half, ny + half, n)
+    return _at(observation.wcs, x, y, kind, flux, first_id)
+
+
+def _at(wcs: WCS, x: Floats, y: Floats, kind: str, flux: Floats, first_id: int) -> Table:
+    """Return point sources at pixels, as bright in the template."""
+    n = len(x)
+    ra, dec = wcs.pixel_to_world_values(x, y) if n else (x, y)
+    # wide enough for every kind that may be written into it
+    kinds = np.full(n, kind, "U16")
+    columns = {
+        "id": first_id + np.arange(n),
+        "kind": kinds,
+        "ra": np.asarray(ra, float),
+        "dec": np.asarray(dec, float),
+        "flux": flux,
+        "template_flux": flux.copy(),
+        "host": np.full(n, -1),
+        "r_half": np.zeros(n),
+        "g1": np.zeros(n),
+        "g2": np.zeros(n),
+        "nu": np.full(n, DISC),
+    }
+    return Table(columns)
+
+
+def _vary(rng: np.random.Generator, stars: Table, n: int) -> None:
+    """Make some stars variable."""
+    chosen = rng.choice(len(stars), min(n, len(stars)), replace=False)
+    size = np.exp(rng.uniform(np.log(0.05), np.log(0.5), len(chosen)))
+    stars["flux"][chosen] *= 1.0 + size * rng.choice([-1.0, 1.0], len(chosen))
+    stars["kind"][chosen] = "variable"
+
+
+def _transients(
+    rng: np.random.Generator,
+    science: Observation,
+    template: Observation,
+    n: int,
+    galaxies: Table,
+    hosted: float,
+    fading: float,
+    first_id: int,
+) -> Table:
+    """Return sources that only one of the images has."""
+    ny, nx = science.shape
+    x, y = (rng.uniform(_MARGIN, side - _MARGIN, n) for side in (nx, ny))
+    at_x, at_y = pixels(galaxies, science.wcs)
+    usable = np.flatnonzero(
+        (np.abs(at_x - nx / 2) < nx / 2 - _MARGIN) & (np.abs(at_y - ny / 2) < ny / 2 - _MARGIN)
+    )
+    in_host = (rng.random(n) < hosted) & bool(len(usable))
+    host = rng.choice(usable, n) if len(usable) else np.zeros(n, int)
+    scale = abs(float(np.linalg.det(science.wcs.pixel_scale_matrix))) ** 0.5 * 3600
+    shift = rng.standard_normal((2, n))
+    if len(usable):
+        shift *= np.asarray(galaxies["r_half"])[host] / scale
+        x, y = (
+            np.where(in_host, at_x[host] + shift[0], x),
+            np.where(in_host, at_y[host] + shift[1], y),
+        )
+    # of the difference: noise of both images, on the blank sky
+    square = np.square(true_psf(science.psf, science.size).centre).sum()
+    noise = np.hypot(science.sky_sigma, template.sky_sigma) / np.sqrt(square)
+    low, high = np.log(_SNR_RANGE).tolist()
+    flux = noise * np.exp(rng.uniform(low, high, n))
+    found = _at(science.wcs, x, y, "transient", flux, first_id)
+    gone = rng.random(n) < fading
+    found["kind"][gone] = "fading"
+    found["template_flux"] = np.where(gone, flux, 0.0)
+    found["flux"] = np.where(gone, 0.0, flux)
+    if len(usable):
+        found["host"] = np.where(in_host, np.asarray(galaxies["id"])[host], -1)
+    return found
+
+
+def _difference_truth(truth: Table, science: Exposure, template: Observation) -> None:
+    """Add the true difference fluxes and their S/N, with the noise of both images there."""
+    assert science.psf is not None
+    assert science.photo_calib is not None
+    x, y = np.asarray(truth["x"]), np.asarray(truth["y"])
+    column, row = np.rint(x).astype(int), np.rint(y).astype(int)
+    square = sum_of_squares(science.psf, x, y)
+    per_electron = template.njy_per_electron
+    shot = science.variance[row, column] * (1 + per_electron / science.photo_calib.njy_per_count)
+    noise = np.sqrt(shot / square)
+    truth["diff_flux"] = np.asarray(truth["flux"]) - np.asarray(truth["template_flux"])
+    truth["diff_snr"] = np.asarray(truth["diff_flux"]) / noise
+
+
+def _varying(psf: PsfModel, amount: float) -> PsfModel:
+    """Return a PSF that changes over the image."""
+    return replace(
+        psf,
+        gradient=(0.015 * amount, -0.01 * amount),
+        bowl=0.015 * abs(amount),
+        twist=0.01 * amount,
+    )
+
+
+def _shifted(wcs: WCS, by: tuple[float, float]) -> WCS:
+    """Return world coordinates whose pixels are shifted."""
+    found = wcs.deepcopy()
+    found.wcs.crpix = np.asarray(found.wcs.crpix) + by
+    found.wcs.set()
+    return found

@@ -1,0 +1,163 @@
+"""A kernel is fitted to stars: clipping, and how much variation the stars can bear."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.exposure import Exposure
+from pipeline.psf import n_terms
+from pipeline.subtract.bases import Bases, Floats
+from pipeline.subtract.config import SubtractConfig
+from pipeline.subtract.kernel import Kernel
+from pipeline.subtract.normal import Equations, Solution, Stamps, System, equations
+
+Bools = NDArray[np.bool_]
+_STARS_PER_TERM = 3
+_MAX_CHANGE = 0.2  # of a star's brightness, beyond which it is a variable whatever its errors
+_FOLDS = 4
+_FREEDOM = (1.0, 0.3, 0.1, 0.03)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A matching kernel and how well it fits.
+
+    Attributes
+    ----------
+    kernel : Kernel
+        To convolve with.
+    used : ndarray of bool, shape (n,)
+        Stars that decided.
+    chi2 : float
+        Median over them of χ² per pixel.
+    condition : float
+        Of the normal equations.
+    """
+
+    kernel: Kernel
+    used: Bools
+    chi2: float
+    condition: float
+
+
+def fit_kernel(
+    narrow: Exposure, wide: Exposure, where: Floats, bases: Bases, half: int, config: SubtractConfig
+) -> Fit | None:
+    """Fit the kernel that turns one image into another.
+
+    Twice: the second time with the weights that the first kernel implies.
+
+    Parameters
+    ----------
+    narrow, wide : Exposure
+        Image to convolve and image to match.
+    where : ndarray, shape (n, 2)
+        Stars.
+    bases : Bases
+        Parts of the kernel.
+    half : int
+        Half side of the stamps.
+    config : SubtractConfig
+        Orders and clipping.
+
+    Returns
+    -------
+    Fit or None
+        None if too few stars agree with each other for one kernel of these bases.
+    """
+    size = (wide.shape[1], wide.shape[0])
+    if len(where) == 0:
+        return None
+    stamps = Stamps.cut(narrow, wide, where, half, bases.half)
+    power, scale = float(np.square(bases.images[0]).sum()), 1.0
+    use: Bools = stamps.good.mean(axis=(1, 2)) > 0.5
+    for _ in range(2):
+        given = equations(stamps, bases, power, scale, config.systematics)
+        found = _clipped(given, use, size, config)
+        if found is None:
+            return None
+        solution, use = found
+        kernel = _kernel(solution, bases, size)
+        power, scale = float(np.square(kernel.centre).sum()), max(solution.flux, 1e-3)
+    theta = solution.at(where, size)
+    chi2 = float(np.median((given.chi2(theta) / given.pixels)[use]))
+    condition = System.of(given, use, 0, size).condition(0)
+    return Fit(kernel, use, chi2, condition)
+
+
+def _kernel(solution: Solution, bases: Bases, size: tuple[int, int]) -> Kernel:
+    """Kernel of the coefficients."""
+    images = np.tensordot(solution.coefficients, bases.images[1:], axes=1)
+    images[0] += solution.flux * bases.images[0]
+    return Kernel(images, solution.order, size)
+
+
+def _clipped(
+    given: Equations, use: Bools, size: tuple[int, int], config: SubtractConfig
+) -> tuple[Solution, Bools] | None:
+    """Fit without the stars that stand out, at the best order that those left can bear."""
+    try:
+        for round_ in range(config.clip_iterations):
+            highest = _order_for(int(use.sum()), config.kernel_order)
+            if highest is None:
+                return None
+            # The first round looks for variables and blends: a stiff kernel is not drawn to them.
+            order = min(highest, 1) if round_ == 0 else highest
+            solution = System.of(given, use, order, size).solve(order, _FREEDOM[1])
+            kept = use & _agree(given, solution, use, size, config.clip_sigma)
+            done = round_ > 0 and kept.sum() == use.sum()
+            use = kept
+            if done:
+                break
+        highest = _order_for(int(use.sum()), config.kernel_order)
+        return None if highest is None else (_best(given, use, highest, size), use)
+    except np.linalg.LinAlgError:
+        return None
+
+
+def _order_for(stars: int, highest: int) -> int | None:
+    """Highest order that so many stars allow; None if not even a constant kernel."""
+    for order in range(highest, -1, -1):
+        if stars >= _STARS_PER_TERM * n_terms(order):
+            return order
+    return None
+
+
+def _agree(
+    given: Equations, solution: Solution, use: Bools, size: tuple[int, int], sigma: float
+) -> Bools:
+    """Tell which stars neither vary nor leave more residual than the others."""
+    theta = solution.at(given.where, size)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        badness = np.log(np.maximum(given.chi2(theta), 1e-3) / np.maximum(given.pixels, 1.0))
+        scale, error = given.scale(theta)
+        change = (scale - 1.0) / np.hypot(error, 0.01)
+    spread = 1.4826 * np.median(np.abs(badness[use] - np.median(badness[use])))
+    middle = np.median(change[use])
+    width = max(1.4826 * np.median(np.abs(change[use] - middle)), 1.0)
+    good = badness < np.median(badness[use]) + sigma * max(spread, 0.05)
+    good &= np.abs(change - middle) < sigma * width
+    return np.asarray(good & (np.abs(scale - 1.0) < _MAX_CHANGE + sigma * error))
+
+
+def _best(given: Equations, use: Bools, highest: int, size: tuple[int, int]) -> Solution:
+    """Solve with the order and the freedom that predict stars best which the fit has not seen."""
+    whole = System.of(given, use, highest, size)
+    if use.sum() < 2 * _FOLDS:
+        return whole.solve(highest, _FREEDOM[1])
+    folds = np.cumsum(use) % _FOLDS
+    tests = [use & (folds == fold) for fold in range(_FOLDS)]
+    trained = [whole - System.of(given, test, highest, size) for test in tests]
+
+    def score(order: int, freedom: float) -> float:
+        return sum(
+            float(given.chi2(system.solve(order, freedom).at(given.where, size))[test].sum())
+            for system, test in zip(trained, tests, strict=True)
+        )
+
+    choices = [(order, freedom) for order in range(highest + 1) for freedom in _FREEDOM]
+    order, freedom = min(choices, key=lambda choice: score(*choice))
+    return whole.solve(order, freedom)

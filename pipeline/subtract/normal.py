@@ -1,0 +1,363 @@
+"""Normal equations of the kernel, star by star, so that stars leave the fit by subtraction."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from pipeline.exposure import Exposure
+from pipeline.psf import n_terms, terms
+from pipeline.subtract.bases import Bases, Floats
+from pipeline.subtract.stars import SPOILT, cut
+
+# How much of what noise adds to the matrix is taken off: less where little but noise would be left.
+_NOISE_SHARES = (1.0, 0.5, 0.0)
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """Pixels around stars of the image that is convolved and of the one that it is matched to.
+
+    Attributes
+    ----------
+    where : ndarray, shape (n, 2)
+        Positions [pixel].
+    narrow : ndarray of float32, shape (n, m + 2 half, m + 2 half)
+        Image to be convolved, wider by the kernel.
+    wide : ndarray of float32, shape (n, m, m)
+        Image to be matched.
+    narrow_variance, wide_variance : ndarray of float32, shape (n, m, m)
+        Their variances.
+    good : ndarray of bool, shape (n, m, m)
+        Pixels that neither image has masked, nor any that the kernel would mix into them much.
+    """
+
+    where: Floats
+    narrow: NDArray[np.float32]
+    wide: NDArray[np.float32]
+    narrow_variance: NDArray[np.float32]
+    wide_variance: NDArray[np.float32]
+    good: NDArray[np.bool_]
+
+    @classmethod
+    def cut(cls, narrow: Exposure, wide: Exposure, where: Floats, half: int, kernel: int) -> Stamps:
+        """Cut them out of two exposures.
+
+        Parameters
+        ----------
+        narrow, wide : Exposure
+            To be convolved, and to be matched.
+        where : ndarray, shape (n, 2)
+            Positions, half + kernel or more from the borders.
+        half, kernel : int
+            Pixels on either side of the star and of the kernel.
+
+        Returns
+        -------
+        Stamps
+        """
+        spoilt = cut(narrow.mask | wide.mask, where, half) & np.uint32(SPOILT)
+        square = np.arange(-half, half + 1) ** 2
+        disc = square[:, np.newaxis] + square <= (half + 0.5) ** 2
+        variances = [
+            np.asarray(cut(exposure.variance, where, half), np.float32)
+            for exposure in (narrow, wide)
+        ]
+        good = (spoilt == 0) & disc & (variances[0] > 0) & (variances[1] > 0)
+        return cls(
+            where,
+            np.asarray(cut(narrow.image, where, half + kernel), np.float32),
+            np.asarray(cut(wide.image, where, half), np.float32),
+            *variances,
+            good,
+        )
+
+
+@dataclass(frozen=True)
+class Equations:
+    """Normal equations of every star: χ²(θ) = θᵀ A θ - 2 bᵀ θ + c, θ the kernel there.
+
+    Each star has a constant of its own, for the background, which is eliminated.
+
+    Attributes
+    ----------
+    where : ndarray, shape (n, 2)
+        Positions [pixel].
+    a : ndarray, shape (n, n_bases, n_bases)
+        Matrices.
+    b : ndarray, shape (n, n_bases)
+        Right-hand sides.
+    c : ndarray, shape (n,)
+        χ² of no model.
+    noise : ndarray, shape (n, n_bases, n_bases)
+        What the noise of the convolved image adds to `a` in the mean.
+    pixels : ndarray, shape (n,)
+        Pixels that count, less the constant.
+    """
+
+    where: Floats
+    a: Floats
+    b: Floats
+    c: Floats
+    noise: Floats
+    pixels: Floats
+
+    def chi2(self, theta: Floats) -> Floats:
+        """Return χ² of every star.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (n, n_bases)
+            Coefficients of the kernel at every star.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+        """
+        quadratic = np.einsum("ni,nij,nj->n", theta, self.a, theta)
+        return np.asarray(quadratic - 2.0 * np.einsum("ni,ni->n", self.b, theta) + self.c)
+
+    def scale(self, theta: Floats) -> tuple[Floats, Floats]:
+        """Return the factor by which every star is brighter than its model, and its error.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (n, n_bases)
+            Coefficients of the kernel at every star.
+
+        Returns
+        -------
+        scale, error : ndarray, shape (n,)
+        """
+        quadratic = np.einsum("ni,nij,nj->n", theta, self.a - self.noise, theta)
+        quadratic = np.maximum(quadratic, 1e-12)
+        return np.einsum("ni,ni->n", self.b, theta) / quadratic, 1.0 / np.sqrt(quadratic)
+
+
+def equations(
+    stamps: Stamps, bases: Bases, kernel_power: float, scale: float, systematics: float
+) -> Equations:
+    """Build the normal equations.
+
+    Noise in the convolved image makes Σ (T∗K_i)(T∗K_j) too large in the mean, by V_T Σ K_i K_j for
+    every pixel, which would draw the kernel towards zero; it is kept apart to be subtracted.
+
+    Parameters
+    ----------
+    stamps : Stamps
+        Pixels.
+    bases : Bases
+        Parts of the kernel.
+    kernel_power : float
+        Σ K², by which the variance of the convolved image enters the weights.
+    scale : float
+        Ratio of the fluxes, sum of the kernel.
+    systematics : float
+        Fraction of the star's own pixels that is added to the noise.
+
+    Returns
+    -------
+    Equations
+    """
+    convolved = bases.convolve(stamps.narrow)
+    model = np.maximum(scale * convolved[:, 0], 0.0)
+    variance = stamps.wide_variance + kernel_power * stamps.narrow_variance
+    variance = variance + np.square(systematics * model)
+    weight = np.where(stamps.good, 1.0 / np.where(variance > 0, variance, 1.0), 0.0)
+    n, n_bases = convolved.shape[:2]
+    flat = convolved.reshape(n, n_bases, -1)
+    weight = weight.reshape(n, 1, -1).astype(np.float32)
+    data = stamps.wide.reshape(n, 1, -1)
+    ones = np.ones_like(data)
+    rows = np.concatenate((flat, ones, data), axis=1)
+    gram = (rows * weight) @ rows.transpose(0, 2, 1)
+    gram = gram.astype(np.float64)
+    total = np.maximum(gram[:, n_bases, n_bases], 1e-300)
+    side = gram[:, n_bases]
+    gram -= side[:, :, np.newaxis] * side[:, np.newaxis, :] / total[:, np.newaxis, np.newaxis]
+    images = bases.images.reshape(n_bases, -1)
+    mixed = (weight[:, 0] * stamps.narrow_variance.reshape(n, -1)).sum(axis=1, dtype=np.float64)
+    noise = mixed[:, np.newaxis, np.newaxis] * (images @ images.T)
+    return Equations(
+        stamps.where,
+        gram[:, :n_bases, :n_bases],
+        gram[:, :n_bases, n_bases + 1],
+        gram[:, n_bases + 1, n_bases + 1],
+        noise,
+        (weight[:, 0] > 0).sum(axis=1) - 1.0,
+    )
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Coefficients of a kernel.
+
+    Attributes
+    ----------
+    flux : float
+        Sum of the kernel.
+    coefficients : ndarray, shape (n_terms, n_bases - 1)
+        Of the kernels of zero sum.
+    order : int
+        Degree of the polynomials.
+    """
+
+    flux: float
+    coefficients: Floats
+    order: int
+
+    def at(self, where: Floats, size: tuple[int, int]) -> Floats:
+        """Return the coefficients of all bases at positions.
+
+        Parameters
+        ----------
+        where : ndarray, shape (n, 2)
+            x and y [pixel].
+        size : tuple of int
+            Columns and rows of the image.
+
+        Returns
+        -------
+        ndarray, shape (n, n_bases)
+        """
+        varying = terms(where[:, 0], where[:, 1], self.order, size) @ self.coefficients
+        return np.column_stack((np.full(len(where), self.flux), varying))
+
+
+@dataclass(frozen=True)
+class System:
+    """Normal equations of a kernel of one sum everywhere and a shape that varies.
+
+    The unknowns are the sum, then for every term of the polynomials the coefficients of all
+    kernels of zero sum, so that a lower order is the leading part.
+
+    Attributes
+    ----------
+    matrix : ndarray, shape (n, n)
+        Σ A.
+    noise : ndarray, shape (n, n)
+        What noise adds to it in the mean.
+    right : ndarray, shape (n,)
+        Σ b.
+    strength : ndarray, shape (n_bases - 1,)
+        χ² that a kernel of zero sum accounts for, as a fraction of that of the first.
+    """
+
+    matrix: Floats
+    noise: Floats
+    right: Floats
+    strength: Floats
+
+    @classmethod
+    def of(
+        cls, given: Equations, use: NDArray[np.bool_], order: int, size: tuple[int, int]
+    ) -> System:
+        """Sum the equations of some stars.
+
+        Parameters
+        ----------
+        given : Equations
+            Of all stars.
+        use : ndarray of bool, shape (n,)
+            Stars that take part.
+        order : int
+            Degree of the variation.
+        size : tuple of int
+            Columns and rows of the image.
+
+        Returns
+        -------
+        System
+        """
+        position = terms(given.where[use, 0], given.where[use, 1], order, size)
+        right = given.b[use]
+        sides = np.append(right[:, 0].sum(), (position.T @ right[:, 1:]).ravel())
+        diagonal = np.einsum("nii->i", given.a[use])
+        strength = np.maximum(diagonal[1:] / max(diagonal[0], 1e-300), 1e-6)
+        whole, noise = (_expanded(of[use], position) for of in (given.a, given.noise))
+        return cls(whole, noise, sides, strength)
+
+    def __sub__(self, other: System) -> System:
+        """Return the equations without those of some of the stars."""
+        return System(
+            self.matrix - other.matrix,
+            self.noise - other.noise,
+            self.right - other.right,
+            self.strength,
+        )
+
+    def solve(self, order: int, freedom: float) -> Solution:
+        """Solve for the kernel.
+
+        The Gaussians overlap, and many combinations of them hardly change a star.  A prior keeps
+        these from being decided by noise: each coefficient is expected to be `freedom` or less, in
+        units in which it changes a star as much as the first kernel does, and a third of that for
+        every degree of variation.
+
+        Parameters
+        ----------
+        order : int
+            Degree of the variation.
+        freedom : float
+            Standard deviation of the prior.
+
+        Returns
+        -------
+        Solution
+
+        Raises
+        ------
+        numpy.linalg.LinAlgError
+            Not enough signal.
+        """
+        rest = len(self.strength)
+        size = 1 + n_terms(order) * rest
+        degree = np.concatenate([np.full(total + 1, total) for total in range(order + 1)])
+        width = freedom * 0.3 ** np.repeat(degree, rest)
+        prior = np.append(0.0, np.tile(self.strength, len(degree)) / np.square(width))
+        matrix = self.matrix[:size, :size] + np.diag(prior)
+        diagonal = np.diagonal(matrix)
+        if not np.isfinite(matrix).all() or not (diagonal > 0).all():
+            raise np.linalg.LinAlgError("normal equations without signal")
+        scale = 1.0 / np.sqrt(diagonal)
+        for share in _NOISE_SHARES:
+            corrected = matrix - share * self.noise[:size, :size]
+            scaled = corrected * scale[:, np.newaxis] * scale
+            with suppress(np.linalg.LinAlgError):
+                factor = linalg.cho_factor(scaled, lower=True, overwrite_a=True)
+                found = linalg.cho_solve(factor, self.right[:size] * scale) * scale
+                return Solution(float(found[0]), found[1:].reshape(-1, rest), order)
+        raise np.linalg.LinAlgError("normal equations are singular")
+
+    def condition(self, order: int) -> float:
+        """Return the ratio of the extreme eigenvalues of the scaled equations.
+
+        Parameters
+        ----------
+        order : int
+            Degree of the variation.
+
+        Returns
+        -------
+        float
+        """
+        size = 1 + n_terms(order) * len(self.strength)
+        matrix = self.matrix[:size, :size]
+        scale = 1.0 / np.sqrt(np.maximum(np.diagonal(matrix), 1e-300))
+        values = np.linalg.eigvalsh(matrix * scale[:, np.newaxis] * scale)
+        return float(values[-1] / max(values[0], 1e-12 * values[-1]))
+
+
+def _expanded(matrices: Floats, position: Floats) -> Floats:
+    """Sum matrices of stars into those of coefficients that vary with position."""
+    n, count = position.shape
+    rest = matrices.shape[1] - 1
+    products = (position[:, :, np.newaxis] * position[:, np.newaxis, :]).reshape(n, -1)
+    inner = (products.T @ matrices[:, 1:, 1:].reshape(n, -1)).reshape(count, count, rest, rest)
+    inner = inner.transpose(0, 2, 1, 3).reshape(count * rest, count * rest)
+    edge = (position.T @ matrices[:, 0, 1:]).reshape(1, -1)
+    return np.block([[matrices[:, 0, 0].sum(), edge], [edge.T, inner]])
