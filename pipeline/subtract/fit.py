@@ -18,7 +18,8 @@ Bools = NDArray[np.bool_]
 _STARS_PER_TERM = 3
 _MAX_CHANGE = 0.2  # of a star's brightness, beyond which it is a variable whatever its errors
 _FOLDS = 4
-_FREEDOM = (1.0, 0.3, 0.1, 0.03)
+_USUAL = 0.3
+_FREEDOM = (0.03, 0.1, 0.3, 1.0)
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def _clipped(
                 return None
             # The first round looks for variables and blends: a stiff kernel is not drawn to them.
             order = min(highest, 1) if round_ == 0 else highest
-            solution = System.of(given, use, order, size).solve(order, _FREEDOM[1])
+            solution = System.of(given, use, order, size).solve(order, _USUAL)
             kept = use & _agree(given, solution, use, size, config.clip_sigma)
             done = round_ > 0 and kept.sum() == use.sum()
             use = kept
@@ -147,17 +148,20 @@ def _best(given: Equations, use: Bools, highest: int, size: tuple[int, int]) -> 
     """Solve with the order and the freedom that predict stars best which the fit has not seen."""
     whole = System.of(given, use, highest, size)
     if use.sum() < 2 * _FOLDS:
-        return whole.solve(highest, _FREEDOM[1])
+        return whole.solve(highest, _USUAL)
     folds = np.cumsum(use) % _FOLDS
     tests = [use & (folds == fold) for fold in range(_FOLDS)]
     trained = [whole - System.of(given, test, highest, size) for test in tests]
 
-    def score(order: int, freedom: float) -> float:
-        return sum(
-            float(given.chi2(system.solve(order, freedom).at(given.where, size))[test].sum())
-            for system, test in zip(trained, tests, strict=True)
-        )
+    def score(order: int, freedom: float) -> Floats:
+        found = [system.solve(order, freedom).at(given.where, size) for system in trained]
+        pairs = zip(found, tests, strict=True)
+        return np.array([given.chi2(theta)[test].sum() for theta, test in pairs])
 
     choices = [(order, freedom) for order in range(highest + 1) for freedom in _FREEDOM]
-    order, freedom = min(choices, key=lambda choice: score(*choice))
+    scores = np.array([score(*choice) for choice in choices])
+    worse = scores - scores[np.argmin(scores.sum(axis=1))]
+    error = worse.std(axis=1) * np.sqrt(_FOLDS)
+    # The stiffest of those that predict as well as the best within its error.
+    order, freedom = choices[int(np.argmax(worse.sum(axis=1) <= error))]
     return whole.solve(order, freedom)

@@ -16,6 +16,8 @@ from pipeline.subtract.stars import SPOILT, cut
 
 # How much of what noise adds to the matrix is taken off: less where little but noise would be left.
 _NOISE_SHARES = (1.0, 0.5, 0.0)
+# Accuracy of sums of products of float32.
+_ROUNDING = 3e-7
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,8 @@ def equations(
     """
     convolved = bases.convolve(stamps.narrow)
     model = np.maximum(scale * convolved[:, 0], 0.0)
-    variance = stamps.wide_variance + kernel_power * stamps.narrow_variance
+    narrow_variance = _smooth(stamps.narrow_variance, model, stamps.good)
+    variance = _smooth(stamps.wide_variance, model, stamps.good) + kernel_power * narrow_variance
     variance = variance + np.square(systematics * model)
     weight = np.where(stamps.good, 1.0 / np.where(variance > 0, variance, 1.0), 0.0)
     n, n_bases = convolved.shape[:2]
@@ -180,7 +183,7 @@ def equations(
     side = gram[:, n_bases]
     gram -= side[:, :, np.newaxis] * side[:, np.newaxis, :] / total[:, np.newaxis, np.newaxis]
     images = bases.images.reshape(n_bases, -1)
-    mixed = (weight[:, 0] * stamps.narrow_variance.reshape(n, -1)).sum(axis=1, dtype=np.float64)
+    mixed = (weight[:, 0] * narrow_variance.reshape(n, -1)).sum(axis=1, dtype=np.float64)
     noise = mixed[:, np.newaxis, np.newaxis] * (images @ images.T)
     return Equations(
         stamps.where,
@@ -190,6 +193,21 @@ def equations(
         noise,
         (weight[:, 0] > 0).sum(axis=1) - 1.0,
     )
+
+
+def _smooth(
+    variance: NDArray[np.float32], model: NDArray[np.float32], good: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Variance as the sky's of every stamp plus a multiple of the star.
+
+    A variance that was made of the pixels themselves is low where their noise is low: as a weight
+    it would draw every flux down.
+    """
+    floor = np.nanquantile(np.where(good, variance, np.nan), 0.2, axis=(1, 2), keepdims=True)
+    model = np.where(good, model, 0.0)
+    above = np.where(good, variance - floor, 0.0)
+    slope = float((model * above).sum() / max(np.square(model).sum(), 1e-30))
+    return np.asarray(floor + max(slope, 0.0) * model, np.float32)
 
 
 @dataclass(frozen=True)
@@ -326,7 +344,7 @@ class System:
         scale = 1.0 / np.sqrt(diagonal)
         for share in _NOISE_SHARES:
             corrected = matrix - share * self.noise[:size, :size]
-            scaled = corrected * scale[:, np.newaxis] * scale
+            scaled = corrected * scale[:, np.newaxis] * scale + _ROUNDING * np.eye(size)
             with suppress(np.linalg.LinAlgError):
                 factor = linalg.cho_factor(scaled, lower=True, overwrite_a=True)
                 found = linalg.cho_solve(factor, self.right[:size] * scale) * scale
