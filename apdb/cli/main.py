@@ -18,6 +18,7 @@ from apdb.cli import (
     maintain,
     nway,
     precovery,
+    process,
     query,
     reference,
     serve,
@@ -43,6 +44,7 @@ app.add_typer(db.app, name="db")
 app.add_typer(forced.app, name="forced")
 app.add_typer(precovery.app, name="precovery")
 app.command()(store.store)
+app.command()(process.process)
 app.command()(demo.demo)
 app.command()(query.objects)
 app.command("object")(query.object_)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from astropy.table import Table
+from numpy.typing import NDArray
 from psycopg import sql
 
 from apdb.query.tables_out import fetch_table, selection
@@ -46,11 +47,32 @@ class ReferenceCones(Session):
         """
         columns = table("reference_object").columns
         query = sql.SQL(
-            "select {} from apdb.reference_in_cone({}, {}, {}, {}) as t order by t.reference_object_id"
+            "select {} from apdb.reference_in_cone({}, {}, {}, {}) as t "
+            "order by t.reference_object_id"
         ).format(selection(columns), *(sql.Literal(each) for each in (catalogue, ra, dec, radius)))
         with self.reading() as connection:
             found = fetch_table(connection, query, (), columns)
         return found if mjd_tai is None else moved(found, mjd_tai)
+
+
+def filled(objects: Table, name: str, value: float) -> NDArray[np.float64]:
+    """Return a column with a value where there is none.
+
+    Parameters
+    ----------
+    objects : Table
+        Any table.
+    name : str
+        The column.
+    value : float
+        In place of what is masked.
+
+    Returns
+    -------
+    ndarray of float64
+    """
+    found = np.ma.masked_array(objects[name], dtype=float)
+    return np.asarray(found.filled(value))
 
 
 def moved(objects: Table, mjd_tai: float) -> Table:
@@ -69,9 +91,7 @@ def moved(objects: Table, mjd_tai: float) -> Table:
         A copy; who has no proper motion or epoch stays.
     """
     names = ("pm_ra", "pm_dec", "epoch_mjd_tai")
-    pm_ra, pm_dec, epoch = (
-        np.ma.filled(np.ma.asarray(objects[name], float), np.nan) for name in names
-    )
+    pm_ra, pm_dec, epoch = (filled(objects, name, np.nan) for name in names)
     years = (mjd_tai - epoch) / _YEAR
     dec = np.asarray(objects["dec"], float)
     found = objects.copy()

@@ -55,6 +55,12 @@ class ApertureCorrection:
         error = np.sqrt(np.einsum("ni,ij,nj->n", design, self.covariance, design))
         return design @ self.coefficients, error
 
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Correction and error at the centre of the image."""
+        value, error = self.at(*(np.array([0.5 * (side - 1)]) for side in self.size))
+        return float(value[0]), float(error[0])
+
 
 def aperture_flux(
     image: Image, variance: Image, bad: NDArray[np.bool_], x: Floats, y: Floats, radius: float

@@ -94,6 +94,8 @@ class CalibrateConfig:
         Sky noise over predicted noise beyond this factor, either way, is an error: wrong gain.
     pointing : PointingGuess or None
         Used for images without world coordinates.
+    require_wcs : bool
+        Whether an image without world coordinates is an error.
     search_radius : float
         How far the pointing may be off [arcsec].
     match_radius : float
@@ -140,6 +142,7 @@ class CalibrateConfig:
     scale_variance: bool = True
     max_noise_ratio: float = 2.5
     pointing: PointingGuess | None = None
+    require_wcs: bool = True
     search_radius: float = 120.0
     match_radius: float = 2.0
     wcs_order: int = 3

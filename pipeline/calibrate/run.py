@@ -8,21 +8,28 @@ from time import perf_counter
 
 import numpy as np
 from astropy.table import Table
+from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from pipeline.calibrate.aperture import ApertureCorrection, aperture_correction, aperture_flux
-from pipeline.calibrate.background import sky, vignetted
+from pipeline.calibrate.astrometry import Astrometry, solve
+from pipeline.calibrate.background import vignetted
 from pipeline.calibrate.classify import spread
 from pipeline.calibrate.config import CalibrateConfig
+from pipeline.calibrate.metrics import image_metrics, sky_metrics
 from pipeline.calibrate.psf_rounds import Characterised, characterise
+from pipeline.calibrate.reference import References, references
 from pipeline.calibrate.stars import isolated, saturated
+from pipeline.calibrate.wcs import from_pointing
+from pipeline.calibrate.zero_point import zero_point
 from pipeline.errors import CalibrateError
 from pipeline.exposure import UNUSABLE, Exposure, Image, Mask, Metrics, PhotoCalib
-from pipeline.psf import Psf
 
 Floats = NDArray[np.float64]
 
 _SPREAD_FLOOR = 0.008
+_AB_NJY = 31.4
+_ENOUGH = 10
 
 
 class SourceFlag(IntFlag):
@@ -94,14 +101,38 @@ def calibrate(
     config = config or CalibrateConfig()
     started = perf_counter()
     clean, dark = _usable(exposure, config)
+    wcs = _first_wcs(clean, refcat, config)
     known = characterise(clean, config)
     sources, correction = _measure(known, clean, config)
-    photo_calib = _photo_calib(clean, config)
-    result = _finish(clean, known, sources, photo_calib)
-    metrics = _metrics(known, sources, correction)
+    if refcat is None:
+        photo_calib, fitted = _given_calib(clean, correction, config), {}
+    else:
+        stars = references(refcat, clean.info, config)
+        astrometry = solve(sources, stars, wcs, clean.shape, config)
+        wcs, fitted = astrometry.wcs, astrometry.metrics
+        photo_calib, more = _fitted_calib(sources, stars, astrometry, config)
+        fitted |= more
+    result = _finish(clean.with_(wcs=wcs), known, sources, photo_calib)
+    metrics = image_metrics(known, sources, correction) | fitted
+    metrics |= sky_metrics(result, metrics, config)
     metrics["calibrate.vignetted"] = dark
     metrics["calibrate.seconds"] = perf_counter() - started
     return Calibrated(result, sources, known.background.level, metrics)
+
+
+def _first_wcs(exposure: Exposure, refcat: Table | None, config: CalibrateConfig) -> WCS | None:
+    """Return the coordinates of the image, or of the settings."""
+    wcs = exposure.wcs
+    if wcs is not None and wcs.has_celestial:
+        return wcs
+    if config.pointing is not None:
+        return from_pointing(config.pointing, exposure.shape)
+    if refcat is None and not config.require_wcs:
+        return None
+    raise CalibrateError(
+        "the image has no world coordinates; give `pointing` (ra, dec, pixel scale) to find them "
+        "with a reference catalogue, or set `require_wcs` to false to go on without"
+    )
 
 
 def _usable(exposure: Exposure, config: CalibrateConfig) -> tuple[Exposure, float]:
@@ -176,7 +207,7 @@ def _apertures(sources: Table, known: Characterised, config: CalibrateConfig) ->
         (total / safe)[stars], (error / safe)[stars], x[stars], y[stars], sizes
     )
     factor, factor_err = correction.at(x, y)
-    centre = correction.at(*(np.array([0.5 * (side - 1)]) for side in sizes))[0][0]
+    centre = correction.centre[0]
     sources["ap_flux"] = total / factor
     sources["ap_flux_err"] = np.hypot(error / factor, total * factor_err / factor**2)
     # PSF fluxes are right at the centre by definition of the zero point.
@@ -185,27 +216,61 @@ def _apertures(sources: Table, known: Characterised, config: CalibrateConfig) ->
     return correction
 
 
-def _photo_calib(exposure: Exposure, config: CalibrateConfig) -> PhotoCalib:
+def _given_calib(
+    exposure: Exposure, correction: ApertureCorrection, config: CalibrateConfig
+) -> PhotoCalib:
     """Return the calibration of the settings, or of the image."""
     if config.zero_point is not None:
-        return PhotoCalib(float(10.0 ** (0.4 * (31.4 - config.zero_point))))
-    if exposure.photo_calib is not None and exposure.unit != "nJy":
-        return exposure.photo_calib
+        # It is one of whole fluxes, which are those of the PSF times the correction.
+        value, error = correction.centre
+        scale = float(10.0 ** (0.4 * (_AB_NJY - config.zero_point)))
+        return PhotoCalib(scale * value, scale * error)
     if exposure.unit == "nJy":
-        return PhotoCalib(1.0)
+        return exposure.photo_calib or PhotoCalib(1.0)
+    if exposure.photo_calib is not None:
+        return exposure.photo_calib
     raise CalibrateError(
         "there is neither a reference catalogue nor a zero point; give a catalogue (`refcat`), or "
         "set `zero_point` to the AB magnitude of one count"
     )
 
 
+def _fitted_calib(
+    sources: Table, stars: References, astrometry: Astrometry, config: CalibrateConfig
+) -> tuple[PhotoCalib, Metrics]:
+    """Return the calibration that the reference stars say, and its metrics."""
+    mine, theirs = astrometry.sources, astrometry.references
+    flags = np.asarray(sources["flags"])[mine]
+    good = (flags & (SourceFlag.SATURATED | SourceFlag.BAD_PIXELS | SourceFlag.NO_FIT)) == 0
+    good &= stars.star[theirs] & np.asarray(sources["is_star"])[mine]
+    alone = good & ((flags & SourceFlag.NEIGHBOUR) == 0)
+    # In a crowded field every star has neighbours.
+    use = alone if np.count_nonzero(alone) >= _ENOUGH else good
+    counts, error = (np.asarray(sources[name])[mine][use] for name in ("flux", "flux_err"))
+    found = zero_point(
+        counts,
+        error,
+        stars.flux[theirs][use],
+        stars.flux_err[theirs][use],
+        config.zero_point_floor,
+    )
+    return found.photo_calib, {
+        "calibrate.zero_point_stars": float(found.stars),
+        "calibrate.zero_point_scatter": found.scatter,
+    }
+
+
 def _finish(
     exposure: Exposure, known: Characterised, sources: Table, photo_calib: PhotoCalib
 ) -> Exposure:
     """Return the image in nJy; fluxes of the sources are changed in place."""
-    scale = np.float32(photo_calib.njy_per_count)
+    was_njy = exposure.unit == "nJy" and exposure.photo_calib is photo_calib
+    factor = 1.0 if was_njy else photo_calib.njy_per_count
+    scale = np.float32(factor)
     for name in ("flux", "flux_err", "ap_flux", "ap_flux_err"):
-        sources[name] = np.asarray(sources[name]) * photo_calib.njy_per_count
+        sources[name] = np.asarray(sources[name]) * factor
+    ra, dec = _positions(sources, exposure.wcs)
+    sources.add_columns([ra, dec], indexes=[2, 2], names=["ra", "dec"])
     mask = exposure.mask.copy()
     mask[known.found.covered] |= np.uint32(Mask.DETECTED)
     nothing = (mask & np.uint32(Mask.NO_DATA)) != 0
@@ -219,47 +284,10 @@ def _finish(
     )
 
 
-def _metrics(known: Characterised, sources: Table, correction: ApertureCorrection) -> Metrics:
-    """Return what the image says about itself, in counts and pixels."""
-    psf = known.psf.psf
-    centre = [np.array([0.5 * (side - 1)]) for side in psf.size]
-    value, error = (float(v[0]) for v in correction.at(*centre))
-    level, noise = sky(known.background.level, known.bad)[0], sky(known.residual, known.bad)[1]
-    return {
-        "calibrate.background": level,
-        "calibrate.background_rms": noise,
-        "calibrate.noise_ratio": known.noise_ratio,
-        "calibrate.noise_correlation": known.found.noise,
-        "calibrate.sources": float(len(sources)),
-        "calibrate.stars": float(np.count_nonzero(sources["is_star"])),
-        "calibrate.rounds": float(known.rounds),
-        "calibrate.psf_stars": float(np.count_nonzero(known.psf.used)),
-        "calibrate.psf_order": float(known.psf.order),
-        "calibrate.psf_components": float(known.psf.components),
-        "calibrate.psf_scatter": known.psf.scatter,
-        "calibrate.psf_fwhm": psf.fwhm,
-        "calibrate.psf_ellipticity": ellipticity(psf),
-        "calibrate.aperture_correction": value,
-        "calibrate.aperture_correction_err": error,
-    }
-
-
-def ellipticity(psf: Psf) -> float:
-    """Return the ellipticity of the PSF at the centre of the image.
-
-    Parameters
-    ----------
-    psf : Psf
-        Model.
-
-    Returns
-    -------
-    float
-        √(e1² + e2²) of the second moments of psf², which are not sensitive to the noise of the
-        wings and for a Gaussian have the ellipticity of the PSF.
-    """
-    weight = psf.centre**2
-    at = np.arange(psf.width) - psf.half
-    dy, dx = np.meshgrid(at, at, indexing="ij")
-    ixx, iyy, ixy = (float(np.sum(weight * v)) for v in (dx * dx, dy * dy, dx * dy))
-    return float(np.hypot(ixx - iyy, 2 * ixy) / (ixx + iyy))
+def _positions(sources: Table, wcs: WCS | None) -> tuple[Floats, Floats]:
+    """Return positions on the sky, NaN without world coordinates."""
+    if wcs is None:
+        nothing = np.full(len(sources), np.nan)
+        return nothing, nothing.copy()
+    ra, dec = wcs.pixel_to_world_values(sources["x"], sources["y"])
+    return np.asarray(ra, np.float64), np.asarray(dec, np.float64)

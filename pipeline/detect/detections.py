@@ -163,6 +163,8 @@ def _sources(
     sources = sources[np.argsort(-np.abs(peaks.value[sources]), kind="stable")]
     footprints = footprints_of(peaks, owner, sources)
     x, y, value = refine(filtered, peaks.x, peaks.y)
+    # A peak on the border may be refined to beyond it.
+    x, y = (at.clip(0, side - 1) for at, side in zip((x, y), filtered.shape[::-1], strict=True))
     lobe = strongest_lobes(peaks, owner)[sources]
     n_pixels, side = extents(footprints, (filtered.shape[0], filtered.shape[1]))
     blended = np.bincount(peaks.footprint[sources], minlength=1)
