@@ -13,6 +13,8 @@ from pipeline.exposure import Image
 from pipeline.psf import n_terms, terms
 
 Floats = NDArray[np.float64]
+_BEYOND = 0.03
+_SIGNIFICANT = 9.0
 
 
 @dataclass(frozen=True)
@@ -121,13 +123,28 @@ def aperture_correction(
         return ApertureCorrection(np.ones(1), np.zeros((1, 1)), 0, size, 0)
     ratio, x, y = ratio[known], x[known], y[known]
     error = np.hypot(error[known], 0.002)
+    found = _fitted(ratio, error, x, y, size, order_for(len(ratio), order, per_term))
+    if found.order:
+        # A slope that is no more than noise would only add it to all fluxes.
+        slopes, covariance = found.coefficients[1:], found.covariance[1:, 1:]
+        if slopes @ np.linalg.solve(covariance, slopes) < _SIGNIFICANT * len(slopes):
+            return _fitted(ratio, error, x, y, size, 0)
+    return found
+
+
+def _fitted(
+    ratio: Floats, error: Floats, x: Floats, y: Floats, size: tuple[int, int], degree: int
+) -> ApertureCorrection:
+    """Fit a polynomial, outliers clipped."""
+    design = terms(x, y, degree, size)
     use = np.ones(len(ratio), bool)
     for _ in range(4):
-        degree = order_for(int(use.sum()), order, per_term)
-        design = terms(x, y, degree, size)
         weighted = design[use] / error[use, np.newaxis]
-        inverse = np.linalg.inv(weighted.T @ weighted)
-        found = inverse @ (weighted.T @ (ratio[use] / error[use]))
+        # Beyond the model of the PSF there is little light: few faint stars cannot say otherwise.
+        known_before = np.zeros(design.shape[1])
+        known_before[0] = 1.0 / _BEYOND**2
+        inverse = np.linalg.inv(weighted.T @ weighted + np.diag(known_before))
+        found = inverse @ (weighted.T @ (ratio[use] / error[use]) + known_before)
         pull = (ratio - design @ found) / error
         middle = np.median(pull)
         spread = max(1.0, float(1.4826 * np.median(np.abs(pull - middle))))

@@ -154,8 +154,9 @@ def _refined(
                 f"{len(mine)} stars match the reference catalogue, {config.wcs_min_matches} are "
                 "needed; enlarge `match_radius`, or use a deeper catalogue"
             )
-        order = _degree(len(mine), min(config.wcs_order, 1 if turn == 0 else 5), config)
-        polynomials = fit_map(points[mine], expected[theirs], weight[mine], order, shape)
+        highest = min(config.wcs_order, 1) if turn == 0 else config.wcs_order
+        highest = _degree(len(mine), highest, config)
+        polynomials = _simplest(points[mine], expected[theirs], weight[mine], highest, shape)
         moved = polynomials.apply(points)
         left = np.hypot(*(expected[theirs] - moved[mine]).T)
         typical = float(np.median(left))
@@ -163,7 +164,7 @@ def _refined(
     close = left <= within
     mine, theirs, left = mine[close], theirs[close], left[close]
     fitted = composed(wcs, polynomials, shape, config.wcs_format)
-    metrics = _metrics(left * scale, polynomials, order, scale, shape)
+    metrics = _metrics(left * scale, polynomials, scale, shape)
     return Astrometry(fitted, rows[mine], near[theirs], metrics)
 
 
@@ -171,6 +172,26 @@ def _degree(stars: int, highest: int, config: CalibrateConfig) -> int:
     """Return the degree that the stars carry; three suffice for a linear map."""
     order = order_for(stars, highest, config.stars_per_term)
     return max(order, 1) if stars >= 4 and highest >= 1 else order
+
+
+def _simplest(
+    points: Floats, wanted: Floats, weight: Floats, highest: int, shape: tuple[int, int]
+) -> Polynomials:
+    """Return the map that the stars call for: the one of the lowest information criterion.
+
+    Schwarz 1978, Ann. Statist. 6, 461, with the noise that the map of the highest degree leaves.
+    """
+    maps = [fit_map(points, wanted, weight, order, shape) for order in range(highest + 1)]
+    squares = [
+        np.square((wanted - one.apply(points)) * weight[:, np.newaxis]).sum(axis=1) for one in maps
+    ]
+    n, free = len(points), maps[-1].coefficients.size
+    noise = max(float(squares[-1].sum()) / max(2 * n - free, 1), 1e-12)
+    scores = [
+        float(one.sum()) / noise + of.coefficients.size * np.log(2.0 * n)
+        for one, of in zip(squares, maps, strict=True)
+    ]
+    return maps[int(np.argmin(scores))]
 
 
 def _pairs(points: Floats, tree: cKDTree, within: float) -> tuple[Rows, Rows]:
@@ -183,7 +204,7 @@ def _pairs(points: Floats, tree: cKDTree, within: float) -> tuple[Rows, Rows]:
 
 
 def _metrics(
-    left: Floats, polynomials: Polynomials, order: int, scale: float, shape: tuple[int, int]
+    left: Floats, polynomials: Polynomials, scale: float, shape: tuple[int, int]
 ) -> Metrics:
     """Return figures of the fit; distances in arcsec."""
     centre = polynomials.centre[np.newaxis]
@@ -192,7 +213,7 @@ def _metrics(
     right = (polynomials.apply(centre + [side, 0]) - polynomials.apply(centre))[0] / side
     return {
         "calibrate.wcs_matches": float(len(left)),
-        "calibrate.wcs_order": float(order),
+        "calibrate.wcs_order": float(polynomials.order),
         "calibrate.wcs_rms": float(np.sqrt(np.mean(left**2) / 2.0)),
         "calibrate.wcs_offset": float(np.hypot(*shift)) * scale,
         "calibrate.wcs_rotation": float(np.degrees(np.arctan2(right[1], right[0]))),

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from pipeline.calibrate.fit import cut_outside
+from pipeline.calibrate.fit import cut_outside, point_stamps
 from pipeline.calibrate.kernels import cut
 from pipeline.exposure import Image
 from pipeline.psf import Psf
@@ -48,10 +48,13 @@ def spread(
     spread, error : ndarray, shape (n,)
         NaN for what has no flux.
     """
+    width = max(_WIDER * psf.fwhm, 0.5)
+    basis = gaussian_filter(psf.basis, (0, width, width), mode="constant")
+    wider = Psf(basis, psf.coefficients, psf.order, psf.size)
     found = np.full((2, len(x)), np.nan)
     for start in range(0, len(x), _BLOCK):
         part = slice(start, start + _BLOCK)
-        found[:, part] = _spread_block(residual, variance, bad, psf, x[part], y[part], flux[part])
+        found[:, part] = _spread_block(residual, variance, bad, psf, wider, x[part], y[part], flux[part])
     return found[0], found[1]
 
 
@@ -60,15 +63,14 @@ def _spread_block(
     variance: Image,
     bad: NDArray[np.bool_],
     psf: Psf,
+    wider: Psf,
     x: Floats,
     y: Floats,
     flux: Floats,
 ) -> Floats:
     """Return spread and error of some sources."""
     middle = [np.rint(v).astype(np.int64) for v in (x, y)]
-    star = psf.stamps(x, y)
-    width = max(_WIDER * psf.fwhm, 0.5)
-    wide = gaussian_filter(star, (0, width, width), mode="constant")
+    star, wide = (point_stamps(one, x, y).astype(np.float64) for one in (psf, wider))
     n = len(x)
     good = 1.0 - cut_outside(bad, *middle, psf.half).reshape(n, -1)
     star, wide = star.reshape(n, -1) * good, wide.reshape(n, -1) * good

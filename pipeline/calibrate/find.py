@@ -42,6 +42,7 @@ def find(
     image: Image,
     rms: Image,
     bad: NDArray[np.bool_],
+    covered: NDArray[np.bool_],
     fwhm: float,
     threshold: float,
     min_area: int,
@@ -60,6 +61,8 @@ def find(
         Noise of the sky, known up to a factor.
     bad : ndarray of bool, shape (ny, nx)
         Pixels that say nothing; a source on them is found from its other pixels.
+    covered : ndarray of bool, shape (ny, nx)
+        Pixels of sources that are known, which are not sky.
     fwhm : float
         Width of the Gaussian [pixel].
     threshold : float
@@ -82,7 +85,7 @@ def find(
     line = np.exp(-0.5 * (np.arange(-half, half + 1) * FWHM / fwhm) ** 2).astype(np.float32)
     clean = np.where(bad, np.float32(0), image) / rms
     filtered = smooth(clean, line / line.sum())
-    level, noise = sky(filtered, bad)
+    level, noise = sky(filtered, bad | covered)
     if not noise > 0:
         raise CalibrateError(
             "the sky has no noise (all pixels equal?), so nothing can be found in it; check that "

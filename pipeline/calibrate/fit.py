@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.calibrate.kernels import add, cut
+from pipeline.calibrate.kernels import add, cut, fit_stamps, shifted_stamps
 from pipeline.exposure import Image
-from pipeline.psf import Psf
+from pipeline.psf import Psf, terms
 
 Floats = NDArray[np.float64]
-_BLOCK = 1024
-_TINY = 1e-12
+_BLOCK = 4096
 
 
 @dataclass(frozen=True)
@@ -80,23 +79,42 @@ def fit_points(
     -------
     PointFits
     """
-    state = np.stack([x, y, flux]).astype(np.float64)
-    origin = state[:2].copy()
+    at = np.stack([x, y]).astype(np.float64)
+    flux = np.array(flux, np.float64)
+    origin = at.copy()
     limit = max(1.0, 0.5 * psf.fwhm)
-    for turn in range(rounds):
-        last = turn == rounds - 1
-        residual = image - model_image(psf, *state, shape=image.shape) if len(x) else image
-        parts = [
-            _fit_block(residual, variance, bad, psf, state[:, at : at + _BLOCK], fixed, last)
-            for at in range(0, max(len(x), 1), _BLOCK)
-        ]
-        found = np.concatenate(parts, axis=1)
-        step = found[1:3] - state[:2]
-        state[:2] += np.clip(step, -0.5, 0.5)
-        state[:2] = origin + np.clip(state[:2] - origin, -limit, limit)
-        # Sources that lost their pixels keep the guess in the model.
-        state[2] = np.where(np.isfinite(found[0]), found[0], state[2])
-    return PointFits(state[0], state[1], found[0], *found[3:6][[1, 2, 0]], found[6], found[7])
+    found = np.full((len(flux), 8), np.nan)
+    for _ in range(rounds):
+        column, row = np.rint(at).astype(np.int64)
+        stamps = point_stamps(psf, *at)
+        residual = image.copy()
+        add(residual, stamps, column, row, -flux)
+        found = fit_stamps(residual, variance, bad, stamps, column, row, flux, fixed)
+        # Sources that lost their pixels stay in the model as they were.
+        flux = np.where(np.isfinite(found[:, 0]), found[:, 0], flux)
+        at += np.clip(np.nan_to_num(found[:, 1:3].T), -0.5, 0.5)
+        at = origin + np.clip(at - origin, -limit, limit)
+    errors = found[:, 3:6].T
+    return PointFits(at[0], at[1], found[:, 0], errors[1], errors[2], errors[0], *found[:, 6:].T)
+
+
+def point_stamps(psf: Psf, x: Floats, y: Floats) -> NDArray[np.float32]:
+    """Return the PSF of sources as the pixels around them see it: `Psf.stamps`, but faster.
+
+    Parameters
+    ----------
+    psf : Psf
+        Model.
+    x, y : ndarray, shape (n,)
+        Positions [pixel].
+
+    Returns
+    -------
+    ndarray of float32, shape (n, k, k)
+    """
+    weights = (terms(x, y, psf.order, psf.size) @ psf.coefficients.T).astype(np.float32)
+    basis = psf.basis.astype(np.float32)
+    return np.asarray(shifted_stamps(basis, weights, x - np.rint(x), y - np.rint(y)))
 
 
 def model_image(psf: Psf, x: Floats, y: Floats, flux: Floats, shape: tuple[int, ...]) -> Image:
@@ -119,59 +137,8 @@ def model_image(psf: Psf, x: Floats, y: Floats, flux: Floats, shape: tuple[int, 
     for start in range(0, len(x), _BLOCK):
         part = slice(start, start + _BLOCK)
         at = [np.rint(v[part]).astype(np.int64) for v in (x, y)]
-        add(drawn, psf.stamps(x[part], y[part]), *at, flux[part].astype(np.float64))
+        add(drawn, point_stamps(psf, x[part], y[part]), *at, flux[part].astype(np.float64))
     return drawn
-
-
-def _fit_block(
-    residual: Image,
-    variance: Image,
-    bad: NDArray[np.bool_],
-    psf: Psf,
-    state: Floats,
-    fixed: bool,
-    errors: bool,
-) -> Floats:
-    """Return flux, x, y, flux_err, x_err, y_err, chi2, good of some sources; shape (8, n)."""
-    x, y, flux = state
-    middle = [np.rint(v).astype(np.int64) for v in (x, y)]
-    stamps = psf.stamps(x, y)
-    n = len(x)
-    weight = (1.0 - cut_outside(bad, *middle, psf.half)).reshape(n, -1)
-    slope_y, slope_x = np.gradient(stamps, axis=(1, 2)) if n else (stamps, stamps)
-    # d psf / dx = -(slope along x), times the flux; solved for flux and for flux × shift.
-    columns = [stamps] if fixed else [stamps, -slope_x, -slope_y]
-    design = np.stack([c.reshape(n, -1) for c in columns], axis=1)
-    data = cut(residual, *middle, psf.half).reshape(n, -1)
-    data = data + flux[:, np.newaxis] * stamps.reshape(n, -1)
-    weighted = design * weight[:, np.newaxis]
-    normal = weighted @ design.transpose(0, 2, 1)
-    scale = np.trace(normal, axis1=1, axis2=2)[:, np.newaxis, np.newaxis]
-    empty = scale[:, 0, 0] <= _TINY
-    normal = normal + (1e-10 * scale + empty[:, np.newaxis, np.newaxis]) * np.eye(len(columns))
-    inverse = np.linalg.inv(normal)
-    solved = np.einsum("nij,njp,np->ni", inverse, weighted, data, optimize=True)
-    found = np.full((8, n), np.nan)
-    found[0], found[1], found[2] = solved[:, 0], x, y
-    if not fixed:
-        # A shift is only known for sources that have flux.
-        safe = np.where(solved[:, 0] > 0, solved[:, 0], np.inf)
-        found[1:3] += solved[:, 1:].T / safe
-    if errors:
-        noise = cut(variance, *middle, psf.half).reshape(n, 1, -1).astype(np.float64)
-        covariance = inverse @ ((weighted * noise) @ weighted.transpose(0, 2, 1)) @ inverse
-        sigmas = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)).T
-        found[3] = sigmas[0]
-        if not fixed:
-            found[4:6] = sigmas[1:] / np.abs(solved[:, 0])
-        left = data - np.einsum("ni,nip->np", solved, design)
-        usable = weight / np.maximum(noise[:, 0], _TINY)
-        count = np.maximum(weight.sum(axis=1) - len(columns), 1.0)
-        found[6] = np.sum(left**2 * usable, axis=1) / count
-    found[7] = np.sum(weight * stamps.reshape(n, -1), axis=1)
-    found[:7, empty] = np.nan
-    found[1:3, empty] = state[:2, empty]
-    return found
 
 
 def cut_outside(

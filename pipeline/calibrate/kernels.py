@@ -191,3 +191,192 @@ def add(image, stamps, x, y, scale):  # type: ignore[no-untyped-def]
             for column in range(max(0, x[i] - half), min(nx, x[i] + half + 1)):
                 value = stamps[i, row - y[i] + half, column - x[i] + half]
                 image[row, column] += scale[i] * value
+
+
+@numba.njit(cache=True, nogil=True)
+def _shift_line(by, k):  # type: ignore[no-untyped-def]
+    """Return the Dirichlet kernel at the distances 1 - k … k - 1, shifted."""
+    line = np.empty(2 * k - 1, dtype=np.float32)
+    for i in range(2 * k - 1):
+        distance = i - (k - 1) - by
+        below = np.sin(np.pi * distance / k)
+        if abs(below) < 1e-12:
+            line[i] = np.cos(np.pi * distance) / np.cos(np.pi * distance / k)
+        else:
+            line[i] = np.sin(np.pi * distance) / (k * below)
+    return line
+
+
+@numba.njit(cache=True, nogil=True, parallel=True, fastmath=True)
+def shifted_stamps(basis, weights, dx, dy):  # type: ignore[no-untyped-def]
+    """Add up basis images, scale them to unit sum, and shift them by fractions of a pixel.
+
+    The same as `Psf.stamps`, in single precision and compiled.
+
+    Parameters
+    ----------
+    basis : ndarray of float32, shape (m, k, k)
+        Images with odd sides.
+    weights : ndarray of float32, shape (n, m)
+        Of each image for each source.
+    dx, dy : ndarray of float64, shape (n,)
+        Towards larger x and y [pixel].
+
+    Returns
+    -------
+    ndarray of float32, shape (n, k, k)
+    """
+    n, k = len(weights), basis.shape[1]
+    found = np.zeros((n, k, k), dtype=np.float32)
+    for s in numba.prange(n):
+        image = np.zeros((k, k), dtype=np.float32)
+        total = np.float32(0.0)
+        for m in range(len(basis)):
+            for row in range(k):
+                for column in range(k):
+                    image[row, column] += weights[s, m] * basis[m, row, column]
+        for row in range(k):
+            for column in range(k):
+                total += image[row, column]
+        in_x, in_y = _shift_line(dx[s], k), _shift_line(dy[s], k)
+        between = np.zeros((k, k), dtype=np.float32)
+        for row in range(k):
+            for source in range(k):
+                factor = in_y[row - source + k - 1] / total
+                for column in range(k):
+                    between[row, column] += factor * image[source, column]
+        for row in range(k):
+            for source in range(k):
+                value = between[row, source]
+                for column in range(k):
+                    found[s, row, column] += value * in_x[column - source + k - 1]
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _solve3(a, b):  # type: ignore[no-untyped-def]
+    """Return the inverse of a symmetric 3 × 3 matrix and its product with a vector."""
+    inverse = np.empty((3, 3))
+    for i in range(3):
+        for j in range(3):
+            p, q = (i + 1) % 3, (i + 2) % 3
+            r, t = (j + 1) % 3, (j + 2) % 3
+            inverse[j, i] = a[p, r] * a[q, t] - a[p, t] * a[q, r]
+    determinant = a[0, 0] * inverse[0, 0] + a[0, 1] * inverse[1, 0] + a[0, 2] * inverse[2, 0]
+    inverse /= determinant
+    return inverse, inverse @ b
+
+
+@numba.njit(cache=True, nogil=True, parallel=True)
+def fit_stamps(residual, variance, bad, stamps, column, row, flux, fixed):  # type: ignore[no-untyped-def]
+    """Fit flux and shift of sources that were drawn and taken off.
+
+    Parameters
+    ----------
+    residual, variance : ndarray of float32, shape (ny, nx)
+        Pixels without all sources as they were drawn, and their variance.
+    bad : ndarray of bool, shape (ny, nx)
+        Pixels that are not used.
+    stamps : ndarray of float32, shape (n, k, k)
+        PSF of each source, of unit sum.
+    column, row : ndarray of int64, shape (n,)
+        Where the middle pixels of the stamps lie.
+    flux : ndarray of float64, shape (n,)
+        Fluxes as drawn.
+    fixed : bool
+        Whether only the flux is fitted.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 8)
+        flux, shift in x, shift in y, their errors in the same order, χ² per degree of freedom,
+        part of the PSF on usable pixels.
+    """
+    n, k = len(stamps), stamps.shape[1]
+    half = k // 2
+    ny, nx = residual.shape
+    found = np.full((n, 8), np.nan)
+    for s in numba.prange(n):
+        normal, noise, right = np.zeros((3, 3)), np.zeros((3, 3)), np.zeros(3)
+        good, chi2, count = 0.0, 0.0, 0
+        d = np.zeros(3)
+        for turn in range(2):
+            if turn == 1:
+                scale = normal[0, 0]
+                if not scale > 1e-12:
+                    break
+                for i in range(1, 3):
+                    if fixed or normal[i, i] <= 1e-9 * scale:
+                        normal[i, :] = 0.0
+                        normal[:, i] = 0.0
+                        normal[i, i] = scale
+                        right[i] = 0.0
+                inverse, solved = _solve3(normal, right)
+                covariance = inverse @ noise @ inverse
+                found[s, 0] = solved[0]
+                found[s, 3] = np.sqrt(covariance[0, 0])
+                for i in range(1, 3):
+                    # A shift is only known for sources that have flux.
+                    found[s, i] = solved[i] / solved[0] if solved[0] > 0 else 0.0
+                    found[s, 3 + i] = np.sqrt(covariance[i, i]) / abs(solved[0])
+            for i in range(k):
+                y = row[s] + i - half
+                if y < 0 or y >= ny:
+                    continue
+                for j in range(k):
+                    x = column[s] + j - half
+                    if x < 0 or x >= nx or bad[y, x]:
+                        continue
+                    p = stamps[s, i, j]
+                    left, over = max(j - 1, 0), min(j + 1, k - 1)
+                    below, above = max(i - 1, 0), min(i + 1, k - 1)
+                    d[0] = p
+                    d[1] = -(stamps[s, i, over] - stamps[s, i, left]) / (over - left)
+                    d[2] = -(stamps[s, above, j] - stamps[s, below, j]) / (above - below)
+                    value = residual[y, x] + flux[s] * p
+                    if turn == 1:
+                        model = solved[0] * d[0]
+                        if not fixed:
+                            model += solved[1] * d[1] + solved[2] * d[2]
+                        chi2 += (value - model) ** 2 / max(variance[y, x], 1e-30)
+                        continue
+                    good += p
+                    count += 1
+                    for a in range(3):
+                        right[a] += d[a] * value
+                        for b in range(3):
+                            normal[a, b] += d[a] * d[b]
+                            noise[a, b] += d[a] * d[b] * variance[y, x]
+        found[s, 7] = good
+        if good > 0:
+            found[s, 6] = chi2 / max(count - (1 if fixed else 3), 1)
+    return found
+
+
+@numba.njit(cache=True, nogil=True, parallel=True)
+def grown(mask, by):  # type: ignore[no-untyped-def]
+    """Grow what is set in a mask by a square.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (ny, nx)
+        Mask.
+    by : int
+        Half of the side of the square [pixel].
+
+    Returns
+    -------
+    ndarray of bool, shape (ny, nx)
+    """
+    ny, nx = mask.shape
+    wide = np.zeros_like(mask)
+    found = np.zeros_like(mask)
+    for row in numba.prange(ny):
+        for column in range(nx):
+            if mask[row, column]:
+                wide[row, max(0, column - by) : min(nx, column + by + 1)] = True
+    for row in numba.prange(ny):
+        for source in range(max(0, row - by), min(ny, row + by + 1)):
+            for column in range(nx):
+                found[row, column] |= wide[source, column]
+    return found

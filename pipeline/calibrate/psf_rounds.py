@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation
 
 from pipeline.calibrate.background import Background, background, sky
 from pipeline.calibrate.config import CalibrateConfig
 from pipeline.calibrate.find import FWHM, Found, find
 from pipeline.calibrate.fit import PointFits, fit_points, model_image
+from pipeline.calibrate.kernels import grown
 from pipeline.calibrate.psf_model import PsfFit, Stars, fit_psf
 from pipeline.calibrate.stars import candidates
 from pipeline.errors import CalibrateError
@@ -21,6 +21,8 @@ from pipeline.psf import Psf
 
 _LARGEST = 35
 _SMALLEST = 5
+_LEFT_OVER = 2.0
+_SAMPLE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,9 @@ def characterise(exposure: Exposure, config: CalibrateConfig) -> Characterised:
     bad = exposure.masked(UNUSABLE)
     covered = np.zeros_like(bad)
     fwhm, previous = config.initial_fwhm, None
+    beneath, hidden = exposure.image, bad
     for turn in range(1, config.iterations + 1):
-        level = background(
-            exposure.image, bad | covered, config.background_box, config.background_filter
-        )
+        level = background(beneath, hidden, config.background_box, config.background_filter)
         image = exposure.image - level.level
         if not config.subtract_background:
             image = exposure.image
@@ -100,13 +101,23 @@ def characterise(exposure: Exposure, config: CalibrateConfig) -> Characterised:
         if config.scale_variance:
             variance = variance * np.float32(ratio**2)
         found = find(
-            image, level.rms, bad, fwhm, config.threshold, config.min_area, config.max_sources
+            image,
+            level.rms,
+            bad,
+            covered,
+            fwhm,
+            config.threshold,
+            config.min_area,
+            config.max_sources,
         )
         covered = _grown(found.covered, fwhm)
         one = _Round(exposure.with_(image=image, variance=variance), bad, found, config)
         rows, psf, fits, residual = one.run(previous)
         settled = abs(psf.psf.fwhm / fwhm - 1.0) < config.fwhm_tolerance and turn > 1
         fwhm = float(np.clip(psf.psf.fwhm, 1.0, _LARGEST / 2))
+        # The sky is seen between the stars, and where they were taken off well.
+        beneath = residual if not config.subtract_background else residual + level.level
+        hidden = bad | (covered & (np.abs(residual) > _LEFT_OVER * level.rms))
         previous = psf.psf
         if settled:
             break
@@ -139,8 +150,10 @@ def noise_ratio(image: Image, variance: Image, masked: NDArray[np.bool_], larges
         raise CalibrateError(
             "the variance is zero everywhere; give gain and read noise, or a variance plane"
         )
-    pulls = np.where(usable, image, np.float32(0)) / np.sqrt(np.maximum(variance, 1e-30))
-    _, ratio = sky(pulls, masked)
+    step = max(1, int(np.sqrt(image.size / _SAMPLE)))
+    some = (slice(None, None, step), slice(None, None, step))
+    pulls = image[some] / np.sqrt(np.maximum(variance[some], np.float32(1e-30)))
+    _, ratio = sky(pulls, masked[some])
     if not ratio > 0:
         raise CalibrateError(
             "more than half of the sky has the same value, so there is no noise to measure; check "
@@ -216,4 +229,4 @@ def _median_fwhm(sources: Table) -> float:
 
 def _grown(covered: NDArray[np.bool_], fwhm: float) -> NDArray[np.bool_]:
     """Return the pixels of sources with a margin for their wings."""
-    return np.asarray(binary_dilation(covered, iterations=max(1, round(fwhm))))
+    return grown(covered, max(1, round(fwhm)))
