@@ -18,6 +18,7 @@ Bools = NDArray[np.bool_]
 _STARS_PER_TERM = 3
 _MAX_CHANGE = 0.2  # of a star's brightness, beyond which it is a variable whatever its errors
 _FOLDS = 4
+_SAME = 4.0
 _USUAL = 0.3
 _FREEDOM = (0.03, 0.1, 0.3, 1.0)
 
@@ -100,6 +101,7 @@ def _clipped(
     given: Equations, use: Bools, size: tuple[int, int], config: SubtractConfig
 ) -> tuple[Solution, Bools] | None:
     """Fit without the stars that stand out, at the best order that those left can bear."""
+    start = use
     try:
         for round_ in range(config.clip_iterations):
             highest = _order_for(int(use.sum()), config.kernel_order)
@@ -108,8 +110,8 @@ def _clipped(
             # The first round looks for variables and blends: a stiff kernel is not drawn to them.
             order = min(highest, 1) if round_ == 0 else highest
             solution = System.of(given, use, order, size).solve(order, _USUAL)
-            kept = use & _agree(given, solution, use, size, config.clip_sigma)
-            done = round_ > 0 and kept.sum() == use.sum()
+            kept = start & _agree(given, solution, use, size, config.clip_sigma)
+            done = round_ > 0 and bool((kept == use).all())
             use = kept
             if done:
                 break
@@ -139,7 +141,7 @@ def _agree(
     spread = 1.4826 * np.median(np.abs(badness[use] - np.median(badness[use])))
     middle = np.median(change[use])
     width = max(1.4826 * np.median(np.abs(change[use] - middle)), 1.0)
-    good = badness < np.median(badness[use]) + sigma * max(spread, 0.05)
+    good = badness < np.median(badness[use]) + sigma * max(spread, 0.25)
     good &= np.abs(change - middle) < sigma * width
     return np.asarray(good & (np.abs(scale - 1.0) < _MAX_CHANGE + sigma * error))
 
@@ -160,8 +162,7 @@ def _best(given: Equations, use: Bools, highest: int, size: tuple[int, int]) -> 
 
     choices = [(order, freedom) for order in range(highest + 1) for freedom in _FREEDOM]
     scores = np.array([score(*choice) for choice in choices])
-    worse = scores - scores[np.argmin(scores.sum(axis=1))]
-    error = worse.std(axis=1) * np.sqrt(_FOLDS)
-    # The stiffest of those that predict as well as the best within its error.
-    order, freedom = choices[int(np.argmax(worse.sum(axis=1) <= error))]
+    total = scores.sum(axis=1)
+    # The stiffest of those that predict as well as the best.
+    order, freedom = choices[int(np.argmax(total <= total.min() + _SAME))]
     return whole.solve(order, freedom)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,8 @@ from pipeline.psf import n_terms, terms
 from pipeline.subtract.bases import Bases, Floats
 from pipeline.subtract.stars import SPOILT, cut
 
-# How much of what noise adds to the matrix is taken off: less where little but noise would be left.
-_NOISE_SHARES = (1.0, 0.5, 0.0)
+# Largest part of a direction of the equations that is taken off as noise.
+_MOST_NOISE = 0.9
 # Accuracy of sums of products of float32.
 _ROUNDING = 3e-7
 
@@ -337,19 +337,33 @@ class System:
         degree = np.concatenate([np.full(total + 1, total) for total in range(order + 1)])
         width = freedom * 0.3 ** np.repeat(degree, rest)
         prior = np.append(0.0, np.tile(self.strength, len(degree)) / np.square(width))
-        matrix = self.matrix[:size, :size] + np.diag(prior)
-        diagonal = np.diagonal(matrix)
-        if not np.isfinite(matrix).all() or not (diagonal > 0).all():
+        matrix = self.signal[:size, :size] + np.diag(prior)
+        scale = 1.0 / np.sqrt(np.diagonal(matrix))
+        scaled = matrix * scale[:, np.newaxis] * scale + _ROUNDING * np.eye(size)
+        factor = linalg.cho_factor(scaled, lower=True, overwrite_a=True)
+        found = linalg.cho_solve(factor, self.right[:size] * scale) * scale
+        return Solution(float(found[0]), found[1:].reshape(-1, rest), order)
+
+    @cached_property
+    def signal(self) -> Floats:
+        """The matrix less what noise adds to it, shape (n, n).
+
+        In directions where there is little but noise, a tenth of the matrix is left, so that it
+        stays positive definite.
+        """
+        diagonal = np.diagonal(self.matrix)
+        if not np.isfinite(self.matrix).all() or not (diagonal > 0).all():
             raise np.linalg.LinAlgError("normal equations without signal")
         scale = 1.0 / np.sqrt(diagonal)
-        for share in _NOISE_SHARES:
-            corrected = matrix - share * self.noise[:size, :size]
-            scaled = corrected * scale[:, np.newaxis] * scale + _ROUNDING * np.eye(size)
-            with suppress(np.linalg.LinAlgError):
-                factor = linalg.cho_factor(scaled, lower=True, overwrite_a=True)
-                found = linalg.cho_solve(factor, self.right[:size] * scale) * scale
-                return Solution(float(found[0]), found[1:].reshape(-1, rest), order)
-        raise np.linalg.LinAlgError("normal equations are singular")
+        scaled = self.matrix * scale[:, np.newaxis] * scale + _ROUNDING * np.eye(len(scale))
+        lower = linalg.cholesky(scaled, lower=True)
+        noise = self.noise * scale[:, np.newaxis] * scale
+        noise = linalg.solve_triangular(lower, noise, lower=True)
+        noise = linalg.solve_triangular(lower, noise.T, lower=True)
+        share, vectors = linalg.eigh(0.5 * (noise + noise.T), check_finite=False)
+        rotated = lower @ vectors
+        kept = rotated * (1.0 - np.clip(share, 0.0, _MOST_NOISE))
+        return np.asarray((kept @ rotated.T) / scale[:, np.newaxis] / scale)
 
     def condition(self, order: int) -> float:
         """Return the ratio of the extreme eigenvalues of the scaled equations.
