@@ -17,6 +17,13 @@ from pipeline.forced.windows import Bools, Floats, usable_pixels
 from pipeline.measure.aperture import aperture_fluxes, aperture_noise
 from pipeline.measure.centroid import Points, fit_points, neighbour_light
 from pipeline.measure.config import MeasureConfig
+from pipeline.measure.extended import (
+    dipole_columns,
+    fit_extended,
+    positions,
+    shape_columns,
+    trail_columns,
+)
 from pipeline.measure.flags import pixel_flags
 from pipeline.measure.noise import template_noise
 from pipeline.measure.sky import LocalSky, local_sky
@@ -26,7 +33,14 @@ from pipeline.subtract import Difference
 Columns = dict[str, NDArray[np.generic]]
 
 #: Columns beyond those of DIASource: features for the classifier, errors that it has no column for.
-EXTRA = ("n_blended", "n_pixels", "lobe_snr", "psf_misfit")
+EXTRA = (
+    "n_blended",
+    "n_pixels",
+    "lobe_snr",
+    "psf_misfit",
+    "dipole_length_err",
+    "dipole_angle_err",
+)
 _SIGMA_TO_FWHM = 2.3548
 _DOUBLE = ("ra", "dec", "trail_ra", "trail_dec")
 
@@ -75,9 +89,9 @@ def measure(
     astropy.table.Table
         A row for each detection, in their order, with the columns of DIASource that pixels
         decide, and those of `EXTRA`; with `snap_difference` also snap_flux and snap_flux_err.
-        ``meta["metrics"]`` has measure.n_sources, n_flagged, n_dipoles, n_trails, sky_mean, sky_width
-        (pulls of PSF fluxes on blank sky), aperture_noise and template_noise (ratios to what the
-        variance says).
+        ``meta["metrics"]`` has measure.n_sources, n_flagged, n_dipoles, n_trails, sky_mean,
+        sky_width (pulls of PSF fluxes on blank sky), aperture_noise and template_noise (ratios
+        to what the variance says).
 
     Raises
     ------
@@ -91,7 +105,14 @@ def measure(
     noise = detections.noise.at(x, y)
     points = _points(images, x, y, config)
     x, y, covariance, lost = _positions(images.psf, points, x, y, noise)
-    sky = local_sky(_wcs(images), x, y)
+    extended = fit_extended(
+        detections, images.science, images.template, images.psf, images.usable, x, y, config
+    )
+    x, y, covariance, lost = positions(extended, x, y, covariance, lost, noise)
+    wcs = _wcs(images)
+    sky = local_sky(wcs, x, y)
+    trails = extended.trails
+    at_trail = local_sky(wcs, *(np.nan_to_num(at) for at in (trails.x, trails.y)))
     columns: Columns = {
         **_position_columns(sky, x, y, covariance, lost),
         "snr": np.asarray(table["snr"], np.float64),
@@ -99,6 +120,9 @@ def measure(
         "bbox_size": np.asarray(table["bbox_size"], np.int32),
         "glint_trail": np.asarray(table["glint_trail"]),
         **_psf_columns(images.difference, x, y, noise, config),
+        **shape_columns(extended, detections, sky, np.asarray(table["snr"], np.float64)),
+        **dipole_columns(extended, sky, noise),
+        **trail_columns(extended, at_trail, noise),
         **pixel_flags(images.difference.mask | images.science.mask, detections.footprints, x, y),
         **{name: np.asarray(table[name]) for name in EXTRA if name in table.colnames},
         "psf_misfit": points.misfit,
@@ -281,8 +305,10 @@ def _table(columns: Columns, metrics: Metrics) -> Table:
         single = values.dtype == np.float64 and name not in _DOUBLE
         table[name] = values.astype(np.float32) if single else values
     counts = {
-        "n_sources": len(table),
+        "n_sources": np.int64(len(table)),
         "n_flagged": np.count_nonzero(table["centroid_flag"] | table["psf_flux_flag"]),
+        "n_dipoles": np.count_nonzero(table["is_dipole"]),
+        "n_trails": np.count_nonzero(table["trail_length"] > 0),
     }
     metrics.update({f"measure.{name}": float(value) for name, value in counts.items()})
     table.meta["metrics"] = metrics

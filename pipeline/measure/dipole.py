@@ -1,0 +1,206 @@
+"""Dipoles: a source that is not where the template has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.exposure import Exposure
+from pipeline.forced.windows import Bools, Floats, Ints, Windows, core_half, cut, point_sources
+from pipeline.measure.centroid import fit_points
+from pipeline.measure.fit import fit_models
+from pipeline.psf import Psf
+
+_BLOCK = 512
+#: A source on the direct image is a star if its fit leaves less than this part of it, or has
+#: less than this χ² per pixel.
+_MAX_MISFIT = 0.05
+_MAX_CHI2 = 1.5
+#: Part by which the flux of the direct image may differ from that of the lobe: of a star, and else.
+_STAR_ERROR = 0.005
+_OTHER_ERROR = 0.5
+
+
+@dataclass(frozen=True)
+class Dipoles:
+    """Fitted dipoles.
+
+    Attributes
+    ----------
+    positive, negative : ndarray, shape (n, 3)
+        Flux (above zero) and position x, y of the lobes [unit of the image, pixel].
+    covariance : ndarray, shape (n, 6, 6)
+        Of positive flux, x, y, negative flux, x, y.
+    chi2 : ndarray, shape (n,)
+        Of the pixels of the difference.
+    n_data : ndarray of int32, shape (n,)
+        Number of pixels; 0 where nothing was fitted.
+    converged : ndarray of bool, shape (n,)
+        The fit found a minimum with two lobes.
+    """
+
+    positive: Floats
+    negative: Floats
+    covariance: Floats
+    chi2: Floats
+    n_data: NDArray[np.int32]
+    converged: Bools
+
+    @classmethod
+    def none(cls, n: int) -> Dipoles:
+        """Return n sources that were not fitted.
+
+        Parameters
+        ----------
+        n : int
+            Number.
+
+        Returns
+        -------
+        Dipoles
+        """
+        return cls(
+            positive=np.full((n, 3), np.nan),
+            negative=np.full((n, 3), np.nan),
+            covariance=np.full((n, 6, 6), np.nan),
+            chi2=np.full(n, np.nan),
+            n_data=np.zeros(n, np.int32),
+            converged=np.zeros(n, np.bool_),
+        )
+
+    def combined(self, weights: Floats) -> tuple[Floats, Floats]:
+        """Return linear combinations of the parameters and their covariance.
+
+        Parameters
+        ----------
+        weights : ndarray, shape (k, 6)
+            Combinations.
+
+        Returns
+        -------
+        values : ndarray, shape (n, k)
+        covariance : ndarray, shape (n, k, k)
+        """
+        both = np.concatenate([self.positive, self.negative], axis=1)
+        return both @ weights.T, np.asarray(weights @ self.covariance @ weights.T)
+
+
+def fit_dipoles(
+    difference: Exposure,
+    science: Exposure,
+    template: Exposure,
+    which: Ints,
+    positive: Floats,
+    negative: Floats,
+    n: int,
+) -> Dipoles:
+    """Fit two point sources of opposite sign.
+
+    Of lobes that overlap, the difference knows only flux × distance.  What the fluxes are, science
+    image and template tell: these come into the fit as measurements of the two fluxes, with
+    little weight where the direct image has no star there.  (Distance and flux depend on
+    odd and even parts of the noise, so that it matters not that they share it.)
+
+    Parameters
+    ----------
+    difference, science, template : Exposure
+        Images with PSFs, the template as it was subtracted.
+    which : ndarray of int64, shape (m,)
+        Sources to fit.
+    positive, negative : ndarray, shape (m, 2)
+        Peaks x, y of the lobes [pixel].
+    n : int
+        Number of all sources.
+
+    Returns
+    -------
+    Dipoles
+        Of all n sources.
+    """
+    dipoles = Dipoles.none(n)
+    for first in range(0, len(which), _BLOCK):
+        s = slice(first, first + _BLOCK)
+        _fit_block(difference, (science, template), which[s], positive[s], negative[s], dipoles)
+    return dipoles
+
+
+def _fit_block(
+    difference: Exposure,
+    direct: tuple[Exposure, Exposure],
+    which: Ints,
+    positive: Floats,
+    negative: Floats,
+    dipoles: Dipoles,
+) -> None:
+    psf = difference.psf
+    assert psf is not None
+    middle = 0.5 * (positive + negative)
+    half = core_half(psf) + int(np.ceil(psf.fwhm))
+    windows = cut(difference, None, middle[:, 0], middle[:, 1], half)
+    known = [_direct_flux(image, middle) for image in direct]
+    n = len(which)
+    origin = np.column_stack([windows.x, windows.y])
+    data = np.concatenate([windows.image.reshape(n, -1), *(k[0][:, np.newaxis] for k in known)], 1)
+    good = windows.good.reshape(n, -1).astype(float)
+    pixels = windows.variance.reshape(n, -1)
+    priors = np.stack([k[1] for k in known], axis=1)
+    typical = pixels.sum(axis=1) / np.maximum(good.sum(axis=1), 1.0)
+    weight = np.concatenate([good / np.maximum(typical, 1e-30)[:, np.newaxis], 1.0 / priors], 1)
+    variance = np.concatenate([pixels, priors], axis=1)
+    model = _DipoleModel(psf, windows)
+    guess = np.stack([np.maximum(np.abs(k[0]), 1e-3) for k in known], axis=1)
+    start = np.column_stack([guess[:, 0], positive - origin, guess[:, 1], negative - origin])
+    fit = fit_models(model, start, data, weight, variance)
+    found, window = fit.parameters, windows.half
+    dipoles.positive[which] = found[:, :3] + np.column_stack([np.zeros(n), origin])
+    dipoles.negative[which] = found[:, 3:] + np.column_stack([np.zeros(n), origin])
+    dipoles.covariance[which] = fit.covariance
+    residual = fit.residuals[:, :-2] * good
+    dipoles.chi2[which] = (residual**2 / np.where(good > 0, pixels, 1.0)).sum(axis=1)
+    dipoles.n_data[which] = good.sum(axis=1).astype(np.int32)
+    inside = (np.abs(found[:, [1, 2, 4, 5]]) < window).all(axis=1)
+    defined = np.isfinite(fit.covariance).all(axis=(1, 2))
+    dipoles.converged[which] = (
+        fit.converged & inside & defined & (found[:, 0] > 0) & (found[:, 3] > 0)
+    )
+
+
+def _direct_flux(image: Exposure, at: Floats) -> tuple[Floats, Floats]:
+    """Return flux of the source on a direct image, and the variance to believe it with."""
+    assert image.psf is not None
+    points = fit_points(image, image.psf, at[:, 0], at[:, 1], image.psf.fwhm)
+    per_pixel = points.chi2 / np.maximum(points.n_data, 1.0)
+    star = points.converged & ((per_pixel < _MAX_CHI2) | (points.misfit < _MAX_MISFIT))
+    flux = np.where(np.isfinite(points.flux), points.flux, 0.0)
+    noise = np.nan_to_num(points.covariance[:, 0, 0], nan=0.0)
+    doubt = np.where(star, _STAR_ERROR, _OTHER_ERROR) * flux
+    return flux, np.maximum(noise + doubt**2, 1e-20)
+
+
+class _DipoleModel:
+    """Two point sources in windows, and their fluxes: flux, x, y of the lobes."""
+
+    def __init__(self, psf: Psf, windows: Windows) -> None:
+        self.images = psf.at(windows.x, windows.y)
+        self.half = windows.half
+        self.good: Bools = windows.good
+
+    def __call__(self, parameters: Floats, which: Ints) -> tuple[Floats, Floats]:
+        n = len(which)
+        limit = self.images.shape[-1] - 1.0
+        slopes = np.zeros((n, 6, (2 * self.half + 1) ** 2 + 2))
+        values = np.zeros((n, slopes.shape[2]))
+        for first, sign in ((0, 1.0), (3, -1.0)):
+            flux, x, y = parameters[:, first : first + 3].T
+            x, y = np.clip(x, -limit, limit), np.clip(y, -limit, limit)
+            parts = point_sources(self.images[which], x, y, self.half, slopes=True)
+            point, by_x, by_y = ((p * self.good[which]).reshape(n, -1) for p in parts)
+            slopes[:, first, :-2] = sign * point
+            slopes[:, first + 1, :-2] = sign * flux[:, np.newaxis] * by_x
+            slopes[:, first + 2, :-2] = sign * flux[:, np.newaxis] * by_y
+            values[:, :-2] += flux[:, np.newaxis] * slopes[:, first, :-2]
+            slopes[:, first, first // 3 - 2] = 1.0
+            values[:, first // 3 - 2] = flux
+        return values, slopes

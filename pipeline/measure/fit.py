@@ -1,0 +1,123 @@
+"""Levenberg-Marquardt fits of many small models at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.forced.windows import Bools, Floats, Ints
+
+#: Of parameters (m, p) of the models with given numbers (m,): values (m, q), derivatives (m, p, q).
+Model = Callable[[Floats, Ints], tuple[Floats, Floats]]
+
+_ITERATIONS = 40
+_SMALL = 1e-7
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Fitted models.
+
+    Attributes
+    ----------
+    parameters : ndarray, shape (n, p)
+        Least squares.
+    covariance : ndarray, shape (n, p, p)
+        Of these estimates under the variance of the data; NaN where it is singular.
+    residuals : ndarray, shape (n, q)
+        Data - model.
+    converged : ndarray of bool, shape (n,)
+        No step made it better.
+    """
+
+    parameters: Floats
+    covariance: Floats
+    residuals: Floats
+    converged: Bools
+
+
+def fit_models(model: Model, start: Floats, data: Floats, weight: Floats, variance: Floats) -> Fit:
+    """Minimise Σ weight (data - model)² for many models side by side.
+
+    Parameters
+    ----------
+    model : callable
+        The models and their derivatives.
+    start : ndarray, shape (n, p)
+        Where to start.
+    data, weight, variance : ndarray, shape (n, q)
+        Data, their weights (zero for what is not to count), and their variance, which the weights
+        need not be the inverse of.
+
+    Returns
+    -------
+    Fit
+    """
+    n = len(start)
+    parameters = start.copy()
+    everyone = np.arange(n)
+    values, slopes = model(parameters, everyone)
+    cost = (weight * (data - values) ** 2).sum(axis=1)
+    damping = np.full(n, 1e-3)
+    converged = np.zeros(n, np.bool_)
+    for _ in range(_ITERATIONS):
+        active = np.flatnonzero(~converged & (damping < 1e10))
+        if not len(active):
+            break
+        normal, right = _normal(slopes[active], weight[active], (data - values)[active])
+        step = _step(normal, right, damping[active])
+        tried = parameters[active] + step
+        new_values, new_slopes = model(tried, active)
+        new_cost = (weight[active] * (data[active] - new_values) ** 2).sum(axis=1)
+        gain = cost[active] - new_cost
+        better = np.isfinite(new_cost) & (gain >= 0)
+        taken = active[better]
+        parameters[taken] = tried[better]
+        values[taken], slopes[taken], cost[taken] = (
+            new_values[better],
+            new_slopes[better],
+            new_cost[better],
+        )
+        converged[taken] = gain[better] <= _SMALL * np.maximum(cost[taken], 1e-300)
+        damping[active] = np.where(better, 0.2 * damping[active], 8.0 * damping[active])
+        damping = np.maximum(damping, 1e-9)
+        # Nothing but rounding is left to gain where the expected gain is.
+        expected = np.einsum("mi,mi->m", step, right)
+        converged[active] |= expected <= _SMALL * np.maximum(cost[active], 1e-300)
+    normal, _ = _normal(slopes, weight, data - values)
+    spread = np.einsum("npq,nrq->npr", slopes * (weight**2 * variance)[:, np.newaxis], slopes)
+    return Fit(parameters, _sandwich(normal, spread), data - values, converged)
+
+
+def _normal(slopes: Floats, weight: Floats, residual: Floats) -> tuple[Floats, Floats]:
+    weighted = slopes * weight[:, np.newaxis]
+    return weighted @ slopes.transpose(0, 2, 1), np.einsum("npq,nq->np", weighted, residual)
+
+
+def _scaled(normal: Floats) -> tuple[Floats, Floats]:
+    """Return matrices with unit diagonals, and the scales."""
+    scale = np.sqrt(np.maximum(np.diagonal(normal, axis1=1, axis2=2), 1e-300))
+    return normal / (scale[:, :, np.newaxis] * scale[:, np.newaxis]), scale
+
+
+def _step(normal: Floats, right: Floats, damping: Floats) -> Floats:
+    scaled, scale = _scaled(normal)
+    scaled = np.where(np.isfinite(scaled), scaled, 0.0)
+    damped = scaled + np.eye(normal.shape[1]) * (damping[:, np.newaxis, np.newaxis] + 1e-12)
+    goal = np.nan_to_num(right / scale)[:, :, np.newaxis]
+    return np.asarray(np.linalg.solve(damped, goal)[:, :, 0] / scale)
+
+
+def _sandwich(normal: Floats, spread: Floats) -> Floats:
+    """Return N⁻¹ S N⁻¹."""
+    scaled, scale = _scaled(normal)
+    known = np.isfinite(scaled).all(axis=(1, 2))
+    scaled[~known] = 0.0
+    known &= np.abs(np.linalg.det(scaled)) > 1e-12
+    scaled[~known] = np.eye(normal.shape[1])
+    inverse = np.linalg.inv(scaled) / (scale[:, :, np.newaxis] * scale[:, np.newaxis])
+    found = inverse @ spread @ inverse
+    found[~known] = np.nan
+    return np.asarray(found)
