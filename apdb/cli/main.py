@@ -19,6 +19,7 @@ from apdb.cli import (
     nway,
     precovery,
     process,
+    process_night,
     query,
     reference,
     serve,
@@ -45,6 +46,7 @@ app.add_typer(forced.app, name="forced")
 app.add_typer(precovery.app, name="precovery")
 app.command()(store.store)
 app.command()(process.process)
+app.command("process-night")(process_night.process_night)
 app.command()(demo.demo)
 app.command()(query.objects)
 app.command("object")(query.object_)

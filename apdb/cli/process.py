@@ -15,19 +15,12 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 import apdb
 from apdb.cli.context import print_json, settings
 from apdb.cli.tables import show_rows
-from apdb.errors import ApdbError
 
 if TYPE_CHECKING:
     from pipeline.exposure import ExposureInfo
     from pipeline.process.report import ProcessReport
 
 _SHOWN = 20
-
-
-class ProcessFailed(ApdbError):  # noqa: N818 - it says what happened
-    """An image could not be processed; the failure is on record."""
-
-    remedy = "`apdb status` lists failed visits; correct the cause and process the image again."
 
 
 def process(
@@ -109,9 +102,12 @@ def process(
     else:
         _print(report, drawn)
     if report.state == "failed":
+        say = Console(stderr=True, highlight=False, soft_wrap=True)
         if report.trace is not None:
-            Console(stderr=True, highlight=False).print(report.trace, style="dim", markup=False)
-        raise ProcessFailed(f"{science}: {report.stage}: {report.reason}")
+            say.print(report.trace, style="dim", markup=False)
+        say.print(f"apdb: {science}: {report.stage}: {report.reason}", markup=False)
+        say.print("      The failure is on record (apdb status); correct the cause, then repeat.")
+        raise typer.Exit(1)
 
 
 def _info(
@@ -137,7 +133,7 @@ def _info(
 
 @contextlib.contextmanager
 def _stages() -> Iterator[Any]:
-    """A line for each stage as it goes on; nothing where nobody would see it."""
+    """Show a line for each stage as it goes on; nothing where nobody would see it."""
     with Progress(
         SpinnerColumn(finished_text="[green]✓"),
         TextColumn("{task.description}"),

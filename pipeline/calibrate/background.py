@@ -14,6 +14,7 @@ from pipeline.exposure import Image
 
 _MAD = 1.4826
 _VIGNETTE_BLOCK = 16
+_RIM_BLOCKS = 2
 _ENOUGH = 400
 _SAMPLE = 1_000_000
 
@@ -60,7 +61,8 @@ def background(image: Image, masked: NDArray[np.bool_], box: int, filter_size: i
             f"only {masked.size - np.count_nonzero(masked)} of {masked.size} pixels are usable sky; "
             "check the mask (saturation level, defects) of this image"
         )
-    sides = [min(box, side) for side in image.shape]
+    # Equal cells: a sliver at the edge would have a level of its own.
+    sides = [int(np.ceil(side / max(1, round(side / box)))) for side in image.shape]
     found = sep.Background(
         np.ascontiguousarray(image, np.float32),
         mask=masked,
@@ -96,14 +98,26 @@ def vignetted(image: Image, masked: NDArray[np.bool_], fraction: float) -> NDArr
         return nothing
     rows, columns = image.shape[0] // side, image.shape[1] // side
     blocks = image[: rows * side, : columns * side].reshape(rows, side, columns, side)
-    dark = np.median(blocks[:, ::2, :, ::2], axis=(1, 3)) < fraction * level
-    # A block on the edge of the light is neither dark nor good.
-    dark = ndimage.binary_dilation(ndimage.binary_erosion(dark, border_value=1), iterations=2)
+    bright = np.median(blocks[:, ::2, :, ::2], axis=(1, 3)) / level
+    dark = _from_the_border(bright < fraction)
     if not dark.any():
         return nothing
+    # From the dark to where the light is whole, as far as it falls off next to the dark.
+    dark = ndimage.binary_propagation(dark, mask=bright < 0.5 * (1.0 + fraction))
+    dark = ndimage.binary_dilation(dark, np.ones((5, 5)))
     wide = np.repeat(np.repeat(dark, side, axis=0), side, axis=1)
     rest = [(0, size - got) for size, got in zip(image.shape, wide.shape, strict=True)]
     return np.asarray(np.pad(wide, rest, mode="edge"))
+
+
+def _from_the_border(blocks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return regions that reach the border of the image: what shades an image does."""
+    labels, count = ndimage.label(blocks)
+    rim = np.ones(blocks.shape, bool)
+    rim[1:-1, 1:-1] = False
+    reaching = np.bincount(labels[rim], minlength=count + 1) >= _RIM_BLOCKS
+    reaching[0] = False
+    return np.asarray(reaching[labels])
 
 
 def sky(image: Image, masked: NDArray[np.bool_]) -> tuple[float, float]:

@@ -126,7 +126,7 @@ class CalibrateConfig:
     background_box: int = 128
     background_filter: int = 3
     subtract_background: bool = True
-    vignette: float = 0.5
+    vignette: float = 0.6
     threshold: float = 5.0
     min_area: int = 3
     initial_fwhm: float = 4.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -80,7 +81,9 @@ def completed(path: Path, given: Mapping[str, Any]) -> ExposureInfo | None:
 def _of_header(path: Path) -> ExposureInfo | None:
     for extension in (0, 1):
         try:
-            found = info_of(fits.getheader(path, extension), "generic")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found = info_of(fits.getheader(path, extension), "generic")
         except Exception:  # noqa: BLE001 - the file is broken: that is why we ask
             return None
         if found is not None:

@@ -79,7 +79,7 @@ def visit_of(exposure: Exposure, readout_end: float | None = None) -> Visit:
     exposure : Exposure
         With WCS and info.
     readout_end : float, optional
-        When it was read out, MJD TAI.
+        When it was read out, MJD TAI; left out where that is before the exposure.
 
     Returns
     -------
@@ -93,6 +93,8 @@ def visit_of(exposure: Exposure, readout_end: float | None = None) -> Visit:
         It has no WCS.
     """
     info = known(exposure)
+    if readout_end is not None and readout_end < info.midpoint_mjd_tai:
+        readout_end = None
     return Visit(
         info.visit,
         info.detector,
