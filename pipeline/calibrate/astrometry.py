@@ -85,9 +85,7 @@ def solve(
     usable = np.all(np.isfinite(measured), axis=1) & (np.asarray(sources["snr"]) > _BRIGHT)
     rows = np.flatnonzero(usable)
     rows = rows[np.argsort(-np.asarray(sources["flux"])[rows], kind="stable")]
-    first = blind_match(
-        measured[rows], expected, float(shape[0] * shape[1]), reach, tolerance
-    )
+    first = blind_match(measured[rows], expected, float(shape[0] * shape[1]), reach, tolerance)
     if first is None:
         raise CalibrateError(
             f"no match of {len(rows)} sources with the {len(near)} reference stars within "

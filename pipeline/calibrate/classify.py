@@ -54,7 +54,9 @@ def spread(
     found = np.full((2, len(x)), np.nan)
     for start in range(0, len(x), _BLOCK):
         part = slice(start, start + _BLOCK)
-        found[:, part] = _spread_block(residual, variance, bad, psf, wider, x[part], y[part], flux[part])
+        found[:, part] = _spread_block(
+            residual, variance, bad, psf, wider, x[part], y[part], flux[part]
+        )
     return found[0], found[1]
 
 

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
+
+
+_POSITIVE = (
+    "background_box", "background_filter", "threshold", "min_area", "initial_fwhm",
+    "max_sources", "stars_per_term", "psf_radius", "psf_max_stars", "psf_min_stars",
+    "iterations", "max_noise_ratio", "search_radius", "match_radius", "wcs_min_matches",
+    "aperture",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -155,19 +163,9 @@ class CalibrateConfig:
     nominal_zero_point: float | None = None
     extinction: float = 0.1
     aperture: float = 4.0
-    _positive: tuple[str, ...] = field(
-        default=(
-            "background_box", "background_filter", "threshold", "min_area", "initial_fwhm",
-            "max_sources", "stars_per_term", "psf_radius", "psf_max_stars", "psf_min_stars",
-            "iterations", "max_noise_ratio", "search_radius", "match_radius", "wcs_min_matches",
-            "aperture",
-        ),
-        init=False,
-        repr=False,
-    )  # fmt: skip
 
     def __post_init__(self) -> None:
-        for name in self._positive:
+        for name in _POSITIVE:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
         if not 0 <= self.psf_order <= 4 or not 0 <= self.wcs_order <= 5:

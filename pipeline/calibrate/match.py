@@ -139,9 +139,7 @@ def _judge(
     return Similarity(factor, shift, matches, chance)
 
 
-def _shifts(
-    points: Floats, reference: Floats, reach: float, tolerance: float
-) -> Similarity | None:
+def _shifts(points: Floats, reference: Floats, reach: float, tolerance: float) -> Similarity | None:
     """Return the shift that most pairs agree on."""
     if not len(reference):
         return None

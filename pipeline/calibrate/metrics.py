@@ -76,7 +76,9 @@ def sky_metrics(exposure: Exposure, measured: Metrics, config: CalibrateConfig) 
     assert psf is not None
     blank = (exposure.mask == 0) & (exposure.variance > 0)
     variance = float(np.median(exposure.variance[blank])) if blank.any() else float("nan")
-    noise = np.sqrt(variance / float(np.sum(psf.centre**2))) * measured["calibrate.noise_correlation"]
+    noise = (
+        np.sqrt(variance / float(np.sum(psf.centre**2))) * measured["calibrate.noise_correlation"]
+    )
     found = {
         "calibrate.zero_point": calib.zero_point,
         "calibrate.zero_point_err": 1.0857 * calib.njy_per_count_err / calib.njy_per_count,
