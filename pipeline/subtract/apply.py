@@ -138,7 +138,7 @@ def whiten(
             psi = whitening(kappa, noise.ratio(tile), half)
         else:
             psi = _unit(half)
-        both = _full(psi, kappa)
+        both = full(psi, kappa)
         filters = transfer(psi, tile.side)
         patch = tile.patch(difference)
         white[tile.rows, tile.columns] = tile.core(inverse(forward(patch) * filters, tile.side))
@@ -206,7 +206,7 @@ def psf_of(source: Psf, kernels: Floats, shape: tuple[int, int]) -> Psf:
     """
     x, y = node_positions(shape).T
     before = source.at(x, y)
-    after = np.array([_full(a, k) for a, k in zip(before, kernels, strict=True)])
+    after = np.array([full(a, k) for a, k in zip(before, kernels, strict=True)])
     cut = kernels.shape[-1] // 2
     while cut > 0:
         trimmed = after[:, cut:-cut, cut:-cut]
@@ -224,6 +224,16 @@ def _unit(half: int) -> Floats:
     return found
 
 
-def _full(a: Floats, b: Floats) -> Floats:
-    """Convolution of two small images."""
+def full(a: Floats, b: Floats) -> Floats:
+    """Convolve two small images, keeping all of both.
+
+    Parameters
+    ----------
+    a, b : ndarray
+        Images.
+
+    Returns
+    -------
+    ndarray
+    """
     return np.asarray(fftconvolve(a, b, mode="full"))

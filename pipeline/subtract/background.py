@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,7 +52,7 @@ def differential_background(
         if use.sum() < n_terms(order):
             use[:] = True
             break
-    return _surface(found, order, size), float(np.mean(design @ found))
+    return _surface(np.asarray(found, float), order, size), float(np.mean(design @ found))
 
 
 def _cells(difference: Image, usable: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
@@ -60,8 +62,8 @@ def _cells(difference: Image, usable: NDArray[np.bool_]) -> tuple[Floats, Floats
     columns = np.linspace(0, width, min(_CELLS, width) + 1).astype(int)
     step = max(1, min(height, width) // (_CELLS * 32))
     found = []
-    for low, high in zip(rows[:-1], rows[1:], strict=True):
-        for left, right in zip(columns[:-1], columns[1:], strict=True):
+    for low, high in pairwise(rows):
+        for left, right in pairwise(columns):
             part = (slice(low, high, step), slice(left, right, step))
             use = usable[part]
             if use.mean() > 0.33:

@@ -24,9 +24,9 @@ class Difference:
     kernel : Kernel or None
         What the template or the science image was convolved with; None for ``zogy``.
     score : Exposure, optional
-        Image to detect on, of the pre-convolution flavour.  Every pixel is the flux [nJy] of a point
-        source there, by maximum likelihood; its variance is that of the flux, so image / √variance
-        is the signal-to-noise ratio, already filtered.
+        Image to detect on, of the pre-convolution flavour.  Every pixel is the flux [nJy] of a
+        point source there, by maximum likelihood; its variance is that of the flux, so
+        image / √variance is the signal-to-noise ratio, already filtered.
     metrics : dict of str to float
         Quality of the match.
     """

@@ -62,7 +62,7 @@ def reach_of(kernel: NDArray[np.float64], fraction: float) -> int:
         inner = slice(half - reach, half + reach + 1)
         if size[inner, inner].sum() >= fraction * total:
             return reach
-    return half
+    return int(half)
 
 
 def of_template(template: Exposure) -> Bits:
@@ -123,7 +123,7 @@ def with_edges(bits: Bits, reach: int, blind: NDArray[np.bool_]) -> Bits:
     edge = np.uint32(Mask.EDGE)
     if reach > 0:
         for rim in (bits[:reach], bits[-reach:], bits[:, :reach], bits[:, -reach:]):
-            rim |= edge
+            np.bitwise_or(rim, edge, out=rim)
     if blind.any():
         bits |= spread(np.where(blind, edge, np.uint32(0)), reach)
     return bits

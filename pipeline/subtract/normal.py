@@ -62,20 +62,21 @@ class Stamps:
         -------
         Stamps
         """
-        spoilt = cut(narrow.mask | wide.mask, where, half) & np.uint32(SPOILT)
+        spoilt = cut((narrow.mask | wide.mask) & np.uint32(SPOILT), where, half)
         square = np.arange(-half, half + 1) ** 2
         disc = square[:, np.newaxis] + square <= (half + 0.5) ** 2
-        variances = [
+        of_narrow, of_wide = (
             np.asarray(cut(exposure.variance, where, half), np.float32)
             for exposure in (narrow, wide)
-        ]
-        good = (spoilt == 0) & disc & (variances[0] > 0) & (variances[1] > 0)
+        )
+        good = (spoilt == 0) & disc & (of_narrow > 0) & (of_wide > 0)
         return cls(
             where,
             np.asarray(cut(narrow.image, where, half + kernel), np.float32),
             np.asarray(cut(wide.image, where, half), np.float32),
-            *variances,
-            good,
+            of_narrow,
+            of_wide,
+            np.asarray(good),
         )
 
 
@@ -390,6 +391,6 @@ def _expanded(matrices: Floats, position: Floats) -> Floats:
     rest = matrices.shape[1] - 1
     products = (position[:, :, np.newaxis] * position[:, np.newaxis, :]).reshape(n, -1)
     inner = (products.T @ matrices[:, 1:, 1:].reshape(n, -1)).reshape(count, count, rest, rest)
-    inner = inner.transpose(0, 2, 1, 3).reshape(count * rest, count * rest)
+    square = inner.transpose(0, 2, 1, 3).reshape(count * rest, count * rest)
     edge = (position.T @ matrices[:, 0, 1:]).reshape(1, -1)
-    return np.block([[matrices[:, 0, 0].sum(), edge], [edge.T, inner]])
+    return np.block([[matrices[:, 0, 0].sum(), edge], [edge.T, square]])

@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
 from pipeline.errors import SubtractError
-from pipeline.exposure import UNUSABLE, Exposure, Metrics
-from pipeline.psf import Psf
-from pipeline.subtract import apply, masks
+from pipeline.exposure import UNUSABLE, Bits, Exposure, Metrics
+from pipeline.subtract import apply, masks, quality
 from pipeline.subtract.background import differential_background
-from pipeline.subtract.bases import Bases, gaussians
+from pipeline.subtract.checks import check, psf_of
 from pipeline.subtract.config import SubtractConfig
 from pipeline.subtract.difference import Difference
-from pipeline.subtract.fit import Fit, fit_kernel
 from pipeline.subtract.kernel import Kernel
-from pipeline.subtract.stars import candidates
-
-Direction = Literal["convolve_template", "convolve_science"]
-
-
-@dataclass(frozen=True)
-class _Match:
-    """Which image is convolved with what."""
-
-    direction: Direction
-    fit: Fit
-    rung: str
+from pipeline.subtract.matching import Match, match
+from pipeline.subtract.score import score_image
+from pipeline.subtract.tiles import Image
 
 
 def subtract(
@@ -64,144 +52,109 @@ def subtract(
     """
     config = config or SubtractConfig()
     started = time.perf_counter()
-    _check(science, template)
-    match, stars = _match(science, template, sources, config)
-    difference = _difference(science, template, match, config)
+    check(science, template)
+    found = match(science, template, sources, config)
+    raw = _subtracted(science, template, found, config)
+    exposure, added = _whitened(science, template, found, raw, config)
+    score = None
+    if found.flavour == "preconvolve":
+        score = score_image(science, template, exposure, raw.usable, found.where, config)
     metrics = {
-        **difference.metrics,
-        "subtract.stars": float(stars),
-        "subtract.stars_used": float(match.fit.used.sum()),
-        "subtract.chi2": match.fit.chi2,
-        "subtract.condition": match.fit.condition,
-        "subtract.kernel_order": float(match.fit.kernel.order),
-        "subtract.kernel_sum": match.fit.kernel.sum,
+        "subtract.stars": float(len(found.where)),
+        "subtract.kernel_order": float(found.kernel.order),
+        "subtract.kernel_sum": found.kernel.sum,
+        "subtract.background": raw.level,
+        **found.metrics,
+        **added,
         "subtract.seconds": time.perf_counter() - started,
     }
-    return Difference(
-        difference.exposure,
-        difference.matched_template,
-        match.direction,
-        match.fit.kernel,
-        None,
-        metrics,
-    )
+    matched = template.with_(image=raw.matched, mask=raw.mask, wcs=science.wcs)
+    return Difference(exposure, matched, found.flavour, found.kernel, score, metrics)
 
 
-def _check(science: Exposure, template: Exposure) -> None:
-    """Refuse images that cannot be subtracted."""
-    if science.shape != template.shape:
-        raise SubtractError(
-            f"the template has {template.shape} pixels, the science image {science.shape}; warp "
-            "it to the science image first"
-        )
-    if science.unit != template.unit:
-        raise SubtractError(
-            f"the template is in {template.unit}, the science image in {science.unit}; calibrate both"
-        )
-    for name, exposure in (("science image", science), ("template", template)):
-        usable = ~exposure.masked()
-        if not usable.any():
-            raise SubtractError(f"the {name} has no usable pixel: all are masked")
-        if not np.isfinite(exposure.image[usable]).all():
-            raise SubtractError(f"the {name} has NaN in pixels that its mask says are good")
-        if not (exposure.variance[usable] > 0).mean() > 0.5:
-            raise SubtractError(
-                f"the variance of the {name} is not positive in most good pixels; check the gain"
-            )
-        if exposure.psf is None:
-            raise SubtractError(f"the {name} has no PSF model; calibrate it first")
-    if not (~science.masked() & ~template.masked()).any():
-        raise SubtractError("science image and template have no good pixel in common")
+@dataclass(frozen=True)
+class _Raw:
+    """A difference as it is before whitening."""
+
+    image: Image
+    matched: Image
+    mask: Bits
+    usable: NDArray[np.bool_]
+    level: float
 
 
-def _match(
-    science: Exposure, template: Exposure, sources: Table | None, config: SubtractConfig
-) -> tuple[_Match, int]:
-    """Choose a direction and fit the kernel."""
-    widths = _fwhm(science), _fwhm(template)
-    direction: Direction = "convolve_template"
-    if config.flavour == "convolve_science" or (
-        config.flavour == "auto" and widths[1] > widths[0] * (1.0 + config.hysteresis)
-    ):
-        direction = "convolve_science"
-    narrow, wide = (template, science)
-    if direction == "convolve_science":
-        narrow, wide = science, template
-    bases = gaussians(_fwhm(narrow), _fwhm(wide), config.kernel_degrees, config.kernel_half)
-    half = config.stamp_half or int(np.clip(np.ceil(2.5 * max(widths)), 8, 20))
-    where = candidates(sources, science, template, config.min_snr, half + bases.half + 1)
-    where = where[: config.max_stamps]
-    fit, rung = _ladder(narrow, wide, where, bases, half, config)
-    return _Match(direction, fit, rung), len(where)
-
-
-def _ladder(
-    narrow: Exposure,
-    wide: Exposure,
-    where: NDArray[np.float64],
-    bases: Bases,
-    half: int,
-    config: SubtractConfig,
-) -> tuple[Fit, str]:
-    """Fit the best kernel that the stars can bear."""
-    fit = fit_kernel(narrow, wide, where, bases, half, config)
-    if fit is None:
-        raise SubtractError(f"{len(where)} stars are too few for a kernel")
-    return fit, "alard_lupton"
-
-
-def _fwhm(exposure: Exposure) -> float:
-    """Width of the PSF."""
-    assert isinstance(exposure.psf, Psf)
-    return exposure.psf.fwhm
-
-
-def _difference(
-    science: Exposure, template: Exposure, match: _Match, config: SubtractConfig
-) -> Difference:
-    """Apply a kernel, take the background away, whiten."""
-    kernel = match.fit.kernel
-    forward = match.direction == "convolve_template"
-    narrow, wide = (template, science) if forward else (science, template)
-    flux = 1.0 if forward else kernel.sum
+def _subtracted(
+    science: Exposure, template: Exposure, found: Match, config: SubtractConfig
+) -> _Raw:
+    """Apply the kernel and take the differential background away."""
+    kernel = found.kernel
+    forward = found.direction == "convolve_template"
+    narrow = template if forward else science
     convolved = apply.convolve_varying(narrow.image, kernel, config.workers)
-    difference = (wide.image - convolved) if forward else (convolved - wide.image) / flux
-    reach = masks.reach_of(kernel.centre, 0.99)
-    bits, usable = _mask(science, template, forward, reach)
+    if forward:
+        matched, difference = convolved, science.image - convolved
+    else:
+        flux = np.float32(kernel.sum)
+        matched = template.image / flux
+        difference = convolved / flux - matched
+    mask, usable = _mask(science, template, kernel, forward=forward)
     background, level = differential_background(difference, usable, config.background_order)
     difference -= background
     difference[~usable] = 0.0
-    half = config.decorrelation_half or kernel.half + 4
-    noise = apply.Noise(wide.variance, narrow.variance, kernel, usable)
-    white, variance, nodes = apply.whiten(
-        difference, noise, half, config.workers, decorrelate=config.decorrelate
-    )
-    variance /= flux**2
-    masks.with_edges(bits, kernel.half, ~usable)
-    psf = _psf(science, template, match, nodes)
-    exposure = science.with_(image=white, variance=variance, mask=bits, psf=psf)
-    matched = template.with_(
-        image=convolved if forward else wide.image / np.float32(flux), mask=bits, wcs=science.wcs
-    )
-    metrics: Metrics = {"subtract.background": level}
-    return Difference(exposure, matched, match.direction, kernel, None, metrics)
+    return _Raw(difference, matched, mask, usable, level)
 
 
 def _mask(
-    science: Exposure, template: Exposure, forward: bool, reach: int
-) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+    science: Exposure, template: Exposure, kernel: Kernel, *, forward: bool
+) -> tuple[Bits, NDArray[np.bool_]]:
     """Mask of the difference, and which of its pixels have a value."""
     of_science, of_template = masks.of_science(science), masks.of_template(template)
+    usable = ((of_science | of_template) & np.uint32(UNUSABLE)) == 0
+    reach = masks.reach_of(kernel.centre, 0.99)
     if forward:
         bits = of_science | masks.spread(of_template, reach)
     else:
         bits = masks.spread(of_science, reach) | of_template
-    usable = ((of_science | of_template) & np.uint32(UNUSABLE)) == 0
-    return bits, usable
+    return masks.with_edges(bits, kernel.half, ~usable), usable
 
 
-def _psf(science: Exposure, template: Exposure, match: _Match, nodes: NDArray[np.float64]) -> Psf:
-    """PSF of sources of the difference."""
-    source = (science if match.direction == "convolve_template" else template).psf
-    assert source is not None
-    return apply.psf_of(source, nodes, science.shape)
+def _whitened(
+    science: Exposure, template: Exposure, found: Match, raw: _Raw, config: SubtractConfig
+) -> tuple[Exposure, Metrics]:
+    """Whiten the noise; find variance, PSF and what is left of stars."""
+    forward = found.direction == "convolve_template"
+    narrow, wide = (template, science) if forward else (science, template)
+    noise = apply.Noise(wide.variance, narrow.variance, found.kernel, raw.usable)
+    half = config.decorrelation_half or found.kernel.half + 4
+    image, variance, nodes = apply.whiten(
+        raw.image, noise, half, config.workers, decorrelate=config.decorrelate
+    )
+    if not forward:
+        variance /= np.float32(found.kernel.sum**2)
+    psf = apply.psf_of(psf_of(wide), nodes, science.shape)
+    where = found.where
+    left = quality.residual_fraction(raw.image, variance, science.image, where)
+    if left > config.max_residual:
+        raise SubtractError(
+            f"{left:.0%} of the light of the brightest stars is left, more than "
+            f"{config.max_residual:.0%}; template and image do not match: check WCS, PSF and "
+            "zero point of both"
+        )
+    metrics = {"subtract.residual_fraction": left, **_noise(image, variance, raw)}
+    if config.residual_variance:
+        residuals = quality.measure_residuals(image, variance, raw.matched, psf, where)
+        variance += residuals.variance(raw.matched)
+        metrics["subtract.residual_flux"] = residuals.flux
+        metrics["subtract.residual_gradient"] = residuals.gradient
+    exposure = science.with_(image=image, variance=variance, mask=raw.mask, psf=psf)
+    return exposure, metrics
+
+
+def _noise(image: Image, variance: Image, raw: _Raw) -> Metrics:
+    """Compare the noise of the difference with what it should be."""
+    step = max(1, min(image.shape) // 512)
+    sparse = (slice(None, None, step), slice(None, None, step))
+    use = raw.usable[sparse] & (variance[sparse] > 0)
+    pull = image[sparse][use] / np.sqrt(variance[sparse][use])
+    middle = float(np.median(pull))
+    return {"subtract.noise": 1.4826 * float(np.median(np.abs(pull - middle)))}

@@ -19,7 +19,7 @@ _CELLS = 8
 def candidates(
     sources: Table | None, science: Exposure, template: Exposure, min_snr: float, reach: int
 ) -> Floats:
-    """Positions of stars to fit to, best first and spread over the image.
+    """Return positions of stars to fit to, best first and spread over the image.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def candidates(
 
 
 def _read(sources: Table) -> tuple[Floats, Floats, Floats, Bools]:
-    """Columns of a table of sources."""
+    """Read positions, signal-to-noise ratios and which are stars."""
 
     def column(name: str, default: float) -> Floats:
         if name not in sources.colnames:
@@ -67,7 +67,7 @@ def _read(sources: Table) -> tuple[Floats, Floats, Floats, Bools]:
 
 
 def _found(exposure: Exposure, min_snr: float) -> tuple[Floats, Floats, Floats]:
-    """What stands out of an image, with rough signal-to-noise ratios."""
+    """Find what stands out of an image, with rough signal-to-noise ratios."""
     noise = np.sqrt(np.maximum(exposure.variance, 1e-30))
     objects = sep.extract(
         exposure.image, 5.0, err=noise, mask=exposure.masked(), minarea=5, filter_kernel=None
@@ -82,7 +82,7 @@ def _found(exposure: Exposure, min_snr: float) -> tuple[Floats, Floats, Floats]:
 def _spread(
     x: Floats, y: Floats, snr: Floats, star: Bools, size: tuple[int, int]
 ) -> NDArray[np.intp]:
-    """Order: the brightest of every cell of the image, then all second ones, and so on."""
+    """Sort: the brightest of every cell of the image, then all second ones, and so on."""
     column = np.minimum((x * _CELLS / size[0]).astype(int), _CELLS - 1)
     row = np.minimum((y * _CELLS / size[1]).astype(int), _CELLS - 1)
     cell = row * _CELLS + column

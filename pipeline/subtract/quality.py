@@ -1,0 +1,171 @@
+"""What is left of stars in a difference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from pipeline.psf import Psf
+from pipeline.subtract.stars import cut
+from pipeline.subtract.tiles import Image
+
+Floats = NDArray[np.float64]
+Pixels = TypeVar("Pixels", Image, Floats)
+_REACH = 3
+_FEWEST = 5
+_ROUNDS = 4
+_MOST = 0.15  # residual fraction beyond which a star is thought to vary
+_BRIGHT = 50
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Residuals of stars beyond the noise.
+
+    Attributes
+    ----------
+    flux : float
+        Root mean square, as a fraction of the template's pixels.
+    gradient : float
+        Root mean square, as a fraction of the template's gradient [pixel].
+    """
+
+    flux: float
+    gradient: float
+
+    def variance(self, template: Image) -> Image:
+        """Return what they add to the variance of pixels.
+
+        Parameters
+        ----------
+        template : ndarray of float32, shape (ny, nx)
+            Matched template.
+
+        Returns
+        -------
+        ndarray of float32, shape (ny, nx)
+        """
+        added = np.float32(self.flux**2) * np.square(template)
+        if self.gradient > 0:
+            added += np.float32(self.gradient**2) * steepness(template)
+        return np.asarray(added, np.float32)
+
+
+def steepness(image: Pixels) -> Pixels:
+    """Return the square of the gradient of an image.
+
+    Parameters
+    ----------
+    image : ndarray, shape (..., ny, nx)
+        Image, or images.
+
+    Returns
+    -------
+    ndarray of the same shape and type
+    """
+    found = np.zeros_like(image)
+    found[..., 1:-1] += np.square(0.5 * (image[..., 2:] - image[..., :-2]))
+    found[..., 1:-1, :] += np.square(0.5 * (image[..., 2:, :] - image[..., :-2, :]))
+    return found
+
+
+def measure_residuals(
+    difference: Image, variance: Image, template: Image, psf: Psf, where: Floats
+) -> Residuals:
+    """Measure how much of stars is left, as the matched filter sees it.
+
+    Around each star the square of the filtered difference is compared with its variance.  The
+    excess is a sum of two parts, of the star's own light (its shape) and of its gradient (its
+    position); both are found by least squares in which stars that vary do not count.
+
+    Parameters
+    ----------
+    difference, variance : ndarray of float32, shape (ny, nx)
+        Whitened difference and its variance.
+    template : ndarray of float32, shape (ny, nx)
+        Matched template.
+    psf : Psf
+        PSF of the difference.
+    where : ndarray, shape (n, 2)
+        Stars, away from the edges.
+
+    Returns
+    -------
+    Residuals
+        Zero if there are too few stars.
+    """
+    half = min(psf.half, int(np.ceil(1.5 * psf.fwhm)))
+    reach = half + _REACH + 1
+    inside = (where > reach + 1).all(axis=1)
+    inside &= (where < np.array(difference.shape[::-1]) - reach - 2).all(axis=1)
+    where = where[inside]
+    if len(where) < _FEWEST:
+        return Residuals(0.0, 0.0)
+    middle = psf.half
+    profiles = psf.at(*where.T)[
+        :, middle - half : middle + half + 1, middle - half : middle + half + 1
+    ]
+    stamps = {
+        name: np.asarray(cut(image, where, reach), np.float64)
+        for name, image in (("d", difference), ("v", variance), ("t", template))
+    }
+    squares: Floats = np.square(profiles)
+    excess = np.square(_filtered(stamps["d"], profiles)) - _filtered(stamps["v"], squares)
+    noise = _filtered(stamps["v"], squares).mean(axis=(1, 2))
+    light = _filtered(np.square(stamps["t"]), squares).mean(axis=(1, 2))
+    slope = _filtered(steepness(stamps["t"]), squares).mean(axis=(1, 2))
+    return _fitted(excess.mean(axis=(1, 2)), noise, np.column_stack((light, slope)))
+
+
+def _filtered(stamps: Floats, profiles: Floats) -> Floats:
+    """Correlate each stamp with its profile, where the star's surroundings are."""
+    side = profiles.shape[-1]
+    windows = np.lib.stride_tricks.sliding_window_view(stamps, (side, side), axis=(1, 2))
+    return np.asarray(np.einsum("nyxij,nij->nyx", windows, profiles, optimize=True))
+
+
+def _fitted(excess: Floats, noise: Floats, parts: Floats) -> Residuals:
+    """Fit excess = f² light + g² slope, both not negative."""
+    use = excess < (_MOST**2) * parts[:, 0] + 9.0 * noise
+    found = np.zeros(2)
+    for _ in range(_ROUNDS):
+        if use.sum() < _FEWEST:
+            return Residuals(0.0, 0.0)
+        expected = noise + parts @ found
+        weight = 1.0 / expected[use]
+        found = nnls(parts[use] * weight[:, np.newaxis], excess[use] * weight)[0]
+        kept = excess < 12.0 * (noise + parts @ found)
+        use = kept & (excess < (_MOST**2) * parts[:, 0] + 9.0 * noise)
+    return Residuals(float(np.sqrt(found[0])), float(np.sqrt(found[1])))
+
+
+def residual_fraction(difference: Image, variance: Image, image: Image, where: Floats) -> float:
+    """Return the mean residual of the brightest stars as a fraction of their pixels.
+
+    Parameters
+    ----------
+    difference, variance : ndarray of float32, shape (ny, nx)
+        Difference and its variance; what noise alone leaves is taken off.
+    image : ndarray of float32, shape (ny, nx)
+        Science image.
+    where : ndarray, shape (n, 2)
+        Stars, away from the edges.
+
+    Returns
+    -------
+    float
+        NaN without stars.
+    """
+    if len(where) == 0:
+        return float("nan")
+    light = np.asarray(cut(image, where, _REACH), np.float64)
+    brightest = np.argsort(-light.sum(axis=(1, 2)))[:_BRIGHT]
+    left = np.abs(np.asarray(cut(difference, where[brightest], _REACH), np.float64))
+    noise = np.sqrt(np.asarray(cut(variance, where[brightest], _REACH), np.float64))
+    total = float(light[brightest].sum())
+    rest = float(left.sum() - np.sqrt(2.0 / np.pi) * noise.sum())
+    return max(rest, 0.0) / total if total > 0 else float("nan")
