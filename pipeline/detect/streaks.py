@@ -21,6 +21,8 @@ _CLIP = 4.0
 _SMOOTH = 64.0
 _MOST_BINS = 512
 _MAX_HALF_WIDTH = 40
+#: After so many lines that are no streaks no more are looked for.
+_MOST_FALSE = 3
 
 
 @dataclass(frozen=True)
@@ -105,14 +107,17 @@ def _of_sign(
     binned, seen = _binned(filtered, usable, side)
     binned = sign * binned
     found: list[Streak] = []
-    for _ in range(2 * config.streak_max):
+    n_false = 0
+    while len(found) < config.streak_max and n_false < _MOST_FALSE:
         line = _best_line(binned, seen)
-        if line is None or line[2] < config.streak_threshold or len(found) == config.streak_max:
+        if line is None or line[2] < config.streak_threshold:
             break
         ends = _ends(line[0], line[1], side, (filtered.shape[0], filtered.shape[1]))
         streak = _measured(filtered, usable, sign, ends, line[2], config)
         whole = streak or _streak(np.array(ends), 2.0 * side, line[2], sign)
-        if streak is not None:
+        if streak is None:
+            n_false += 1
+        else:
             found.append(streak)
         in_bins = (np.array([whole.x0, whole.y0, whole.x1, whole.y1]) + 0.5) / side - 0.5
         covered = _streak(in_bins, whole.half_width / side + 1.5, whole.snr, sign)

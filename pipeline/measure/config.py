@@ -37,7 +37,7 @@ class MeasureConfig:
     debias: bool = True
     dipole_min_snr: float = 7.07
     dipole_max_share: float = 0.65
-    trail_min_snr: float = 4.0
+    trail_min_snr: float = 3.0
     trail_min_ratio: float = 1.4
     trail_max_length: float = 200.0
 

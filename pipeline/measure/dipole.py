@@ -18,9 +18,9 @@ _BLOCK = 512
 #: less than this χ² per pixel.
 _MAX_MISFIT = 0.05
 _MAX_CHI2 = 1.5
-#: Part by which the flux of the direct image may differ from that of the lobe: of a star, and else.
-_STAR_ERROR = 0.005
-_OTHER_ERROR = 0.5
+#: Part by which the flux of the direct image may differ from that of a lobe: of a star, and else.
+_STAR_ERROR = 0.0005
+_OTHER_ERROR = 1.0
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,10 @@ def fit_dipoles(
 ) -> Dipoles:
     """Fit two point sources of opposite sign.
 
-    Of lobes that overlap, the difference knows only flux × distance.  What the fluxes are, science
-    image and template tell: these come into the fit as measurements of the two fluxes, with
-    little weight where the direct image has no star there.  (Distance and flux depend on
-    odd and even parts of the noise, so that it matters not that they share it.)
+    Of lobes that overlap, the difference knows only flux × distance, and the difference of the
+    fluxes.  What their mean is, science image and template tell: it comes into the fit as one
+    more datum, with little weight where the direct images have no star there.  (It depends on
+    the even part of their noise, the distance on the odd part of that of the difference.)
 
     Parameters
     ----------
@@ -139,25 +139,27 @@ def _fit_block(
     middle = 0.5 * (positive + negative)
     half = core_half(psf) + int(np.ceil(psf.fwhm))
     windows = cut(difference, None, middle[:, 0], middle[:, 1], half)
-    known = [_direct_flux(image, middle) for image in direct]
+    fluxes, doubts = zip(*(_direct_flux(image, middle) for image in direct), strict=True)
+    mean = 0.5 * (fluxes[0] + fluxes[1])[:, np.newaxis]
+    prior = 0.25 * (doubts[0] + doubts[1])[:, np.newaxis]
     n = len(which)
     origin = np.column_stack([windows.x, windows.y])
-    data = np.concatenate([windows.image.reshape(n, -1), *(k[0][:, np.newaxis] for k in known)], 1)
+    data = np.concatenate([windows.image.reshape(n, -1), mean], axis=1)
     good = windows.good.reshape(n, -1).astype(float)
     pixels = windows.variance.reshape(n, -1)
-    priors = np.stack([k[1] for k in known], axis=1)
     typical = pixels.sum(axis=1) / np.maximum(good.sum(axis=1), 1.0)
-    weight = np.concatenate([good / np.maximum(typical, 1e-30)[:, np.newaxis], 1.0 / priors], 1)
-    variance = np.concatenate([pixels, priors], axis=1)
+    equal = good / np.maximum(typical, 1e-30)[:, np.newaxis]
+    weight = np.concatenate([equal, 1.0 / prior], axis=1)
+    variance = np.concatenate([pixels, prior], axis=1)
     model = _DipoleModel(psf, windows)
-    guess = np.stack([np.maximum(np.abs(k[0]), 1e-3) for k in known], axis=1)
-    start = np.column_stack([guess[:, 0], positive - origin, guess[:, 1], negative - origin])
+    guess = np.maximum(np.abs(mean), 1e-3)
+    start = np.column_stack([guess, positive - origin, guess, negative - origin])
     fit = fit_models(model, start, data, weight, variance)
     found, window = fit.parameters, windows.half
     dipoles.positive[which] = found[:, :3] + np.column_stack([np.zeros(n), origin])
     dipoles.negative[which] = found[:, 3:] + np.column_stack([np.zeros(n), origin])
     dipoles.covariance[which] = fit.covariance
-    residual = fit.residuals[:, :-2] * good
+    residual = fit.residuals[:, :-1] * good
     dipoles.chi2[which] = (residual**2 / np.where(good > 0, pixels, 1.0)).sum(axis=1)
     dipoles.n_data[which] = good.sum(axis=1).astype(np.int32)
     inside = (np.abs(found[:, [1, 2, 4, 5]]) < window).all(axis=1)
@@ -180,7 +182,7 @@ def _direct_flux(image: Exposure, at: Floats) -> tuple[Floats, Floats]:
 
 
 class _DipoleModel:
-    """Two point sources in windows, and their fluxes: flux, x, y of the lobes."""
+    """Two point sources in windows, and their mean flux: flux, x, y of the lobes."""
 
     def __init__(self, psf: Psf, windows: Windows) -> None:
         self.images = psf.at(windows.x, windows.y)
@@ -190,17 +192,16 @@ class _DipoleModel:
     def __call__(self, parameters: Floats, which: Ints) -> tuple[Floats, Floats]:
         n = len(which)
         limit = self.images.shape[-1] - 1.0
-        slopes = np.zeros((n, 6, (2 * self.half + 1) ** 2 + 2))
+        slopes = np.zeros((n, 6, (2 * self.half + 1) ** 2 + 1))
         values = np.zeros((n, slopes.shape[2]))
         for first, sign in ((0, 1.0), (3, -1.0)):
             flux, x, y = parameters[:, first : first + 3].T
             x, y = np.clip(x, -limit, limit), np.clip(y, -limit, limit)
             parts = point_sources(self.images[which], x, y, self.half, slopes=True)
             point, by_x, by_y = ((p * self.good[which]).reshape(n, -1) for p in parts)
-            slopes[:, first, :-2] = sign * point
-            slopes[:, first + 1, :-2] = sign * flux[:, np.newaxis] * by_x
-            slopes[:, first + 2, :-2] = sign * flux[:, np.newaxis] * by_y
-            values[:, :-2] += flux[:, np.newaxis] * slopes[:, first, :-2]
-            slopes[:, first, first // 3 - 2] = 1.0
-            values[:, first // 3 - 2] = flux
+            slopes[:, first, :-1] = sign * point
+            slopes[:, first + 1, :-1] = sign * flux[:, np.newaxis] * by_x
+            slopes[:, first + 2, :-1] = sign * flux[:, np.newaxis] * by_y
+            slopes[:, first, -1] = 0.5
+            values += flux[:, np.newaxis] * slopes[:, first]
         return values, slopes

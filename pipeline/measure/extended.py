@@ -313,7 +313,8 @@ def _trail_candidates(
     psf_major, psf_minor, _ = psf.axes()
     with np.errstate(invalid="ignore"):
         excess = major - psf_major
-        long = excess > config.trail_min_snr * _MOMENT_ERROR * major / np.maximum(snr, 1.0)
+        own_snr = np.maximum(snr, 1.0) * _own_filter(shapes, psf)
+        long = excess > config.trail_min_snr * _MOMENT_ERROR * major / own_snr
         long &= major / minor > config.trail_min_ratio * psf_major / psf_minor
         length = 2 * _LINE * np.sqrt(np.maximum(excess, 0.0))
     x, y = shapes.x.copy(), shapes.y.copy()
@@ -328,6 +329,19 @@ def _trail_candidates(
     which = np.flatnonzero(long)
     start = np.stack([x, y, length * np.cos(angle), length * np.sin(angle)], axis=1)
     return which, start[which]
+
+
+def _own_filter(shapes: Shapes, psf: Shapes) -> Floats:
+    """Return S/N under the filter of the own shape over that under the PSF, of Gaussians."""
+    det, of_psf, of_sum = (
+        xx * yy - xy**2
+        for xx, xy, yy in (
+            (shapes.xx, shapes.xy, shapes.yy),
+            (psf.xx, psf.xy, psf.yy),
+            (shapes.xx + psf.xx, shapes.xy + psf.xy, shapes.yy + psf.yy),
+        )
+    )
+    return np.asarray(np.sqrt(of_sum) / (2.0 * (det * of_psf) ** 0.25))
 
 
 def _footprint_moments(difference: Exposure, footprints: Footprints, negative: Bools) -> Floats:

@@ -194,8 +194,8 @@ class _TrailModel:
     """Trails in windows: flux, x, y (from the middle), dx, dy."""
 
     def __init__(self, psf: Psf, windows: Windows) -> None:
-        side = 2 * windows.half + 1
-        self.side = side
+        self.half = windows.half
+        self.side = side = 2 * windows.half + 1
         self.good = windows.good.reshape(len(windows.x), -1)
         padded = np.zeros((len(windows.x), side, side))
         k = min(psf.half, windows.half)
@@ -208,7 +208,8 @@ class _TrailModel:
 
     def __call__(self, parameters: Floats, which: Ints) -> tuple[Floats, Floats]:
         flux, x, y, dx, dy = (column[:, np.newaxis, np.newaxis] for column in parameters.T)
-        phase = np.exp(-1j * (self.kx * x + self.ky * y))
+        x, y = x + self.half, y + self.half
+        phase = np.exp(-1j * self.kx * x) * np.exp(-1j * self.ky * y)
         half_turn = 0.5 * (self.kx * dx + self.ky * dy)
         sinc, slope = _sinc(half_turn)
         moved = self.transform[which] * phase
@@ -224,8 +225,7 @@ class _TrailModel:
             ],
             axis=1,
         )
-        images = fft.irfft2(layers, (self.side, self.side))
-        slopes = np.fft.fftshift(images, axes=(2, 3)).reshape(len(which), 5, -1)
+        slopes = fft.irfft2(layers, (self.side, self.side)).reshape(len(which), 5, -1)
         slopes *= self.good[which, np.newaxis]
         return parameters[:, :1] * slopes[:, 0], slopes
 
