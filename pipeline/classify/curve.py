@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+
+from pipeline.fakes import binomial_interval
 
 Floats = NDArray[np.float64]
 
@@ -70,10 +71,12 @@ def calibration_curve(reliability: Floats, real: NDArray[np.bool_], bins: int = 
     use = count > 0
     count, hits, total = count[use], hits[use], total[use]
     mean, fraction = total / count, hits / count
-    low, high = beta.ppf([[0.16], [0.84]], hits + 0.5, count - hits + 0.5)
+    bounds = binomial_interval(hits, count, kind="jeffreys")
     error = float((count * np.abs(fraction - mean)).sum() / max(count.sum(), 1))
-    lists = (each.round(6).tolist() for each in (mean, fraction, low, high))
-    return Curve(*lists, count.tolist(), error)
+    low, high = (each.round(6).tolist() for each in bounds)
+    return Curve(
+        mean.round(6).tolist(), fraction.round(6).tolist(), low, high, count.tolist(), error
+    )
 
 
 def draw_curve(curve: Curve, path: Path | str, title: str = "") -> None:

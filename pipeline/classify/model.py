@@ -89,8 +89,8 @@ class Model:
         missing = [name for name in self.names if name not in table.colnames]
         if missing:
             raise ClassifyError(
-                f"model {self.version} wants features {', '.join(missing)}, which this release does "
-                "not compute; train it anew"
+                f"model {self.version} wants features {', '.join(missing)}, which this release "
+                "does not compute; train it anew"
             )
         values = np.column_stack([np.asarray(table[name], float) for name in self.names])
         return sigmoid(self.slope * self.trees.log_odds(values) + self.offset)

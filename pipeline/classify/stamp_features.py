@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -119,9 +121,9 @@ def _shape(look: _Look) -> dict[str, NDArray[np.float64]]:
 
 
 def _rings(look: _Look) -> dict[str, NDArray[np.float64]]:
-    """What the fit of the PSF leaves, by distance."""
+    """Measure what the fit of the PSF leaves, by distance."""
     found = {}
-    for number, (inner, outer) in enumerate(zip(_RINGS, _RINGS[1:], strict=False)):
+    for number, (inner, outer) in enumerate(pairwise(_RINGS)):
         use = look.within(outer, inner)
         chi2 = np.square(look.left) * look.weight
         found[f"ring{number}_chi2"] = _mean(chi2, use)
@@ -142,9 +144,9 @@ def _residual_of_template(look: _Look) -> dict[str, NDArray[np.float64]]:
     pixels = look.pixels
     use = look.within(2.0)
     weight = np.where(use, look.weight, np.float32(0))
-    template = pixels.template
-    down, across = np.gradient(template, axis=(1, 2))
-    bend = np.gradient(down, axis=1) + np.gradient(across, axis=2)
+    template = _above_surroundings(pixels.template, pixels.good["template"] & (look.radius > 2.0))
+    down, across = (np.asarray(np.gradient(template, axis=axis)) for axis in (1, 2))
+    bend = np.asarray(np.gradient(down, axis=1) + np.gradient(across, axis=2))
     errors = [across, down, bend, template]
     whole = (weight * np.square(look.data)).sum(axis=(1, 2), dtype=np.float64)
     alone = _explained(look.data, [pixels.psf], weight)[0]
@@ -186,13 +188,13 @@ def _explained(
 
 
 def _images(look: _Look) -> dict[str, NDArray[np.float64]]:
-    """What the two images have at the place."""
+    """Measure what the two images have at the place."""
     pixels = look.pixels
     up = look.sign > 0
     flux, snr, peaks = {}, {}, {}
     for kind in ("science", "template"):
-        image = getattr(pixels, kind)
         good = pixels.good[kind]
+        image = _above_surroundings(getattr(pixels, kind), good & (look.radius > 2.0))
         weight = np.where(good, 1.0 / pixels.noise[kind], 0.0).astype(np.float32)
         value, error = fit_psf(image, pixels.psf_science, weight)
         noise = _mean(np.sqrt(pixels.noise["science"]), good)
@@ -216,6 +218,15 @@ def _images(look: _Look) -> dict[str, NDArray[np.float64]]:
             "template_peak_far": peaks["template"][1],
             "change": core / (noise * np.maximum(peaks["template"][0], 1.0)),
         }
+
+
+def _above_surroundings(image: Floats, far: Bools) -> Floats:
+    """Take the median of the pixels around off: not all stamps come without sky."""
+    known = np.where(far, image, np.float32(np.nan)).reshape(len(image), -1)
+    level = np.zeros(len(image), np.float32)
+    some = far.any(axis=(1, 2))
+    level[some] = np.nanmedian(known[some], axis=1)
+    return np.asarray(image - level[:, None, None])
 
 
 def _masks(look: _Look) -> dict[str, NDArray[np.float64]]:

@@ -157,7 +157,7 @@ def _check(table: Table, real: NDArray[np.bool_], image: NDArray[Any], config: T
     """Refuse what nothing can be learnt from."""
     if not len(table) == len(real) == len(image):
         raise ClassifyError(
-            f"{len(table)} sources with features, {len(real)} with a class, {len(image)} with an image"
+            f"{len(table)} sources have features, {len(real)} a class, {len(image)} an image"
         )
     few = min(int(real.sum()), int((~real).sum()))
     if few < _LEAST:

@@ -89,8 +89,8 @@ class Trees:
             }
         except (AttributeError, ValueError, KeyError) as error:
             raise ClassifyError(
-                f"this release of scikit-learn keeps its trees in another way ({error}); train with "
-                "one that the tests cover"
+                f"this release of scikit-learn keeps its trees in another way ({error}); train "
+                "with one that the tests cover"
             ) from error
         sizes = [len(nodes) for nodes in tables]
         roots = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
