@@ -25,6 +25,7 @@ from apdb.cli import (
     serve,
     server,
     store,
+    templates,
     train_reliability,
     xmatch,
 )
@@ -57,6 +58,7 @@ app.command()(query.sources)
 app.command()(query.status)
 app.command("nway")(nway.nway_)
 app.add_typer(reference.app, name="reference")
+app.add_typer(templates.app, name="templates")
 app.command()(xmatch.xmatch)
 app.command("maintain")(maintain.maintain_)
 app.command("characterize")(characterize.characterize)

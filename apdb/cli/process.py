@@ -186,6 +186,7 @@ def as_document(report: ProcessReport) -> dict[str, Any]:
         "n_new_dia_objects": None if stored is None else stored.n_new_dia_objects,
         "n_alerts": report.n_alerts,
         "stored": None if stored is None else stored.state,
+        "kept": report.kept,
         "template_id": None if choice is None else choice.template.template_id,
         "template_version": None if choice is None else choice.template.version,
         "template_coverage": None if choice is None else choice.coverage,
@@ -214,6 +215,11 @@ def _print(report: ProcessReport, drawn: Path | None) -> None:
             f"visit    {report.visit} detector {report.detector} {stored.state}: "
             f"{report.n_dia_sources} DIASources, {stored.n_new_dia_objects} new DIAObjects, "
             f"{stored.n_dia_forced_sources} forced, {report.n_alerts} alerts in the archive"
+        )
+    if report.kept:
+        typer.echo(
+            f"visit    {report.visit} detector {report.detector} is stored already, and was kept; "
+            "--replace puts what is found now in its place"
         )
     for each in report.images:
         typer.echo(f"image    {each.path}, {each.size / 1e6:.1f} MB")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from psycopg.rows import class_row
@@ -68,6 +68,12 @@ class Processed:
     worker: str
     stage: str | None
     reason: str | None
+
+
+_SELECT = (
+    f"select {', '.join(f'p.{each.name}' for each in fields(Processed))} "  # noqa: S608 - our own names
+    "from apdb.visit_processing as p"
+)
 
 
 @dataclass
@@ -184,6 +190,26 @@ class Processing(Session):
         assert row is not None
         return str(row[0])
 
+    def processing_of(self, visit: int, detector: int, *, run: str = "") -> Processed | None:
+        """Return what is on record of an image.
+
+        Parameters
+        ----------
+        visit, detector : int
+            Which image.
+        run : str, optional
+            Tag of the run; empty for the production.
+
+        Returns
+        -------
+        Processed or None
+            None if it was never begun.
+        """
+        query = f"{_SELECT} where p.visit = %s and p.detector = %s and p.run = %s"
+        with self.reading() as connection:
+            cursor = connection.cursor(row_factory=class_row(Processed))
+            return cursor.execute(query.encode(), (visit, detector, run)).fetchone()
+
     def processed(self, *, run: str = "", state: str | None = None) -> list[Processed]:
         """Return what is on record.
 
@@ -199,10 +225,9 @@ class Processing(Session):
         list of Processed
             By visit and detector.
         """
-        names = ", ".join(f"p.{name}" for name in Processed.__dataclass_fields__)
         query = (
-            f"select {names} from apdb.visit_processing as p where p.run = %s "  # noqa: S608 - our own names
-            "and (%s::text is null or p.state = %s) order by p.visit, p.detector"
+            f"{_SELECT} where p.run = %s and (%s::text is null or p.state = %s) "
+            "order by p.visit, p.detector"
         )
         with self.reading() as connection:
             cursor = connection.cursor(row_factory=class_row(Processed))

@@ -4,8 +4,8 @@ from pipeline.calibrate.config import CalibrateConfig, ColourTerm, PointingGuess
 from pipeline.calibrate.run import Calibrated, SourceFlag, calibrate
 
 __all__ = [
-    "Calibrated",
     "CalibrateConfig",
+    "Calibrated",
     "ColourTerm",
     "PointingGuess",
     "SourceFlag",

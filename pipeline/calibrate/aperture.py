@@ -57,6 +57,24 @@ class ApertureCorrection:
         error = np.sqrt(np.einsum("ni,ij,nj->n", design, self.covariance, design))
         return design @ self.coefficients, error
 
+    def relative(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        """Return the correction over that of the centre, which a zero point has in it.
+
+        Parameters
+        ----------
+        x, y : ndarray, shape (n,)
+            Positions [pixel].
+
+        Returns
+        -------
+        value, error : ndarray, shape (n,)
+        """
+        middle = [np.array([0.5 * (side - 1)]) for side in self.size]
+        away = terms(x, y, self.order, self.size) - terms(*middle, self.order, self.size)
+        value = self.centre[0]
+        error = np.sqrt(np.einsum("ni,ij,nj->n", away, self.covariance, away))
+        return 1.0 + away @ self.coefficients / value, error / value
+
     @property
     def centre(self) -> tuple[float, float]:
         """Correction and error at the centre of the image."""
@@ -151,4 +169,10 @@ def _fitted(
         use = np.abs(pull - middle) < 3.0 * spread
     free = max(int(use.sum()) - n_terms(degree), 1)
     scale = max(1.0, float(np.sum(pull[use] ** 2)) / free)
-    return ApertureCorrection(found, inverse * scale, degree, size, int(use.sum()))
+    return ApertureCorrection(
+        np.asarray(found, np.float64),
+        np.asarray(inverse * scale, np.float64),
+        degree,
+        size,
+        int(use.sum()),
+    )

@@ -208,7 +208,9 @@ def _metrics(
     centre = polynomials.centre[np.newaxis]
     side = 0.25 * max(shape)
     shift = (polynomials.apply(centre) - centre)[0]
-    right = (polynomials.apply(centre + [side, 0]) - polynomials.apply(centre))[0] / side
+    right = (polynomials.apply(centre + np.array([side, 0.0])) - polynomials.apply(centre))[
+        0
+    ] / side
     return {
         "calibrate.wcs_matches": float(len(left)),
         "calibrate.wcs_order": float(polynomials.order),

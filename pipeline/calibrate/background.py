@@ -58,7 +58,7 @@ def background(image: Image, masked: NDArray[np.bool_], box: int, filter_size: i
     """
     if masked.size - np.count_nonzero(masked) < _ENOUGH:
         raise CalibrateError(
-            f"only {masked.size - np.count_nonzero(masked)} of {masked.size} pixels are usable sky; "
+            f"only {masked.size - np.count_nonzero(masked)} of {masked.size} pixels are sky; "
             "check the mask (saturation level, defects) of this image"
         )
     # Equal cells: a sliver at the edge would have a level of its own.

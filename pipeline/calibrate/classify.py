@@ -71,13 +71,13 @@ def _spread_block(
     flux: Floats,
 ) -> Floats:
     """Return spread and error of some sources."""
-    middle = [np.rint(v).astype(np.int64) for v in (x, y)]
+    column, row = (np.rint(v).astype(np.int64) for v in (x, y))
     star, wide = (point_stamps(one, x, y).astype(np.float64) for one in (psf, wider))
     n = len(x)
-    good = 1.0 - cut_outside(bad, *middle, psf.half).reshape(n, -1)
+    good = 1.0 - cut_outside(bad, column, row, psf.half).reshape(n, -1)
     star, wide = star.reshape(n, -1) * good, wide.reshape(n, -1) * good
-    data = cut(residual, *middle, psf.half).reshape(n, -1) + flux[:, np.newaxis] * star
-    noise = cut(variance, *middle, psf.half).reshape(n, -1).astype(np.float64)
+    data = cut(residual, column, row, psf.half).reshape(n, -1) + flux[:, np.newaxis] * star
+    noise = cut(variance, column, row, psf.half).reshape(n, -1).astype(np.float64)
     in_star, in_wide = np.sum(star * data, axis=1), np.sum(wide * data, axis=1)
     safe = np.where(in_star > 0, in_star, np.nan)
     found = in_wide / safe - np.sum(wide * star, axis=1) / np.maximum(

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-
 _POSITIVE = (
     "background_box", "background_filter", "threshold", "min_area", "initial_fwhm",
     "max_sources", "stars_per_term", "psf_radius", "psf_max_stars", "psf_min_stars",
     "iterations", "max_noise_ratio", "search_radius", "match_radius", "wcs_min_matches",
-    "aperture",
+    "aperture", "source_aperture",
 )  # fmt: skip
 
 
@@ -128,7 +127,9 @@ class CalibrateConfig:
     extinction : float
         Of a clear sky [mag/airmass].
     aperture : float
-        Radius of the aperture that holds all flux, in FWHM.
+        Radius of the aperture that holds all flux, for the aperture correction, in FWHM.
+    source_aperture : float
+        Radius of the aperture fluxes of the sources, in FWHM.
     """
 
     background_box: int = 128
@@ -163,6 +164,7 @@ class CalibrateConfig:
     nominal_zero_point: float | None = None
     extinction: float = 0.1
     aperture: float = 4.0
+    source_aperture: float = 1.5
 
     def __post_init__(self) -> None:
         for name in _POSITIVE:

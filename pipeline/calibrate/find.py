@@ -126,6 +126,8 @@ def _measured(
     sources = Table({name: moments[:, i] for i, name in enumerate(names)})
     sources["converged"] = sources["converged"] == 1
     lost = ~np.isfinite(sources["flux"])
-    at = tuple(np.clip(np.rint(v).astype(int), 0, n - 1) for v, n in zip((y, x), image.shape))
+    at = tuple(
+        np.clip(np.rint(v).astype(int), 0, n - 1) for v, n in zip((y, x), image.shape, strict=True)
+    )
     sources["flux"][lost] = (found["flux"] * rms[at])[lost]
     return sources

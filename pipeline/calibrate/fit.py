@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.calibrate.kernels import add, cut, fit_stamps, shifted_stamps
+from pipeline.calibrate.fit_kernels import fit_stamps, shifted_stamps
+from pipeline.calibrate.kernels import add, cut
 from pipeline.exposure import Image
 from pipeline.psf import Psf, terms
 
@@ -136,8 +137,9 @@ def model_image(psf: Psf, x: Floats, y: Floats, flux: Floats, shape: tuple[int, 
     drawn = np.zeros(shape, np.float32)
     for start in range(0, len(x), _BLOCK):
         part = slice(start, start + _BLOCK)
-        at = [np.rint(v[part]).astype(np.int64) for v in (x, y)]
-        add(drawn, point_stamps(psf, x[part], y[part]), *at, flux[part].astype(np.float64))
+        column, row = (np.rint(v[part]).astype(np.int64) for v in (x, y))
+        stamps = point_stamps(psf, x[part], y[part])
+        add(drawn, stamps, column, row, flux[part].astype(np.float64))
     return drawn
 
 
@@ -161,4 +163,4 @@ def cut_outside(
         1 where bad or outside, 0 elsewhere.
     """
     inside = cut(~bad, x, y, half)
-    return 1.0 - inside.astype(np.float64)
+    return np.asarray(1.0 - inside.astype(np.float64))

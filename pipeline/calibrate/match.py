@@ -131,7 +131,7 @@ def _judge(
             spread = np.sum(np.abs(z - middle[0]) ** 2)
             factor = complex(np.sum((w - middle[1]) * np.conj(z - middle[0])) / spread)
         shift = complex(middle[1] - factor * middle[0])
-    matches = int(len(np.unique(partner[paired])))
+    matches = len(np.unique(partner[paired]))
     expected = len(points) * density * np.pi * tolerance**2
     # The first pair, or two for a rotation, is how the transformation was made.
     free = matches - (1 if factor == 1.0 else 2)

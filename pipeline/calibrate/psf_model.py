@@ -365,7 +365,7 @@ def _refine(
 ) -> tuple[Floats, Floats, Floats]:
     """Return fluxes and shifts that fit the model better."""
     model = psf.at(x, y)
-    slope_y, slope_x = np.gradient(model, axis=(1, 2))
+    slope_y, slope_x = (np.asarray(np.gradient(model, axis=axis)) for axis in (1, 2))
     design = np.stack([m[:, core] for m in (model, -slope_x, -slope_y)], axis=2)
     data = stars.images[:, core]
     normal = design.transpose(0, 2, 1) @ design

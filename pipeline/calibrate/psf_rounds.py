@@ -152,7 +152,8 @@ def noise_ratio(image: Image, variance: Image, masked: NDArray[np.bool_], larges
         )
     step = max(1, int(np.sqrt(image.size / _SAMPLE)))
     some = (slice(None, None, step), slice(None, None, step))
-    pulls = image[some] / np.sqrt(np.maximum(variance[some], np.float32(1e-30)))
+    noise = np.sqrt(np.maximum(variance[some], np.float32(1e-30)))
+    pulls = (image[some] / noise).astype(np.float32)
     _, ratio = sky(pulls, masked[some])
     if not ratio > 0:
         raise CalibrateError(
@@ -229,4 +230,4 @@ def _median_fwhm(sources: Table) -> float:
 
 def _grown(covered: NDArray[np.bool_], fwhm: float) -> NDArray[np.bool_]:
     """Return the pixels of sources with a margin for their wings."""
-    return grown(covered, max(1, round(fwhm)))
+    return np.asarray(grown(covered, max(1, round(fwhm))))

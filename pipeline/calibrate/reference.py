@@ -55,7 +55,8 @@ def references(refcat: Table, info: ExposureInfo | None, config: CalibrateConfig
 
     Returns
     -------
-    References
+    stars : References
+        By falling flux.
 
     Raises
     ------
@@ -65,7 +66,8 @@ def references(refcat: Table, info: ExposureInfo | None, config: CalibrateConfig
     missing = [name for name in ("ra", "dec") if name not in refcat.colnames]
     if missing:
         raise CalibrateError(
-            f"the reference catalogue has no column {missing[0]}; it has {', '.join(refcat.colnames)}"
+            f"the reference catalogue has no column {missing[0]}; it has "
+            f"{', '.join(refcat.colnames)}"
         )
     flux, error = _fluxes(refcat, info, config)
     ra, dec = _moved(refcat, info)
@@ -86,8 +88,7 @@ def _column(table: Table, name: str, default: float) -> Floats:
     """Return a column as floats, what is masked or missing replaced."""
     if name not in table.colnames:
         return np.full(len(table), default)
-    values = np.ma.asarray(table[name]).astype(np.float64)
-    return np.asarray(values.filled(default))
+    return np.asarray(np.ma.filled(np.ma.asarray(table[name]).astype(np.float64), default))
 
 
 def _fluxes(
@@ -122,8 +123,8 @@ def _flux_column(refcat: Table, info: ExposureInfo | None, config: CalibrateConf
         if name in refcat.colnames:
             return name
     raise CalibrateError(
-        f"the reference catalogue has none of the columns {', '.join(wanted)}; set `flux_column` to "
-        f"one of {', '.join(refcat.colnames)}"
+        f"the reference catalogue has none of the columns {', '.join(wanted)}; set `flux_column` "
+        f"to one of {', '.join(refcat.colnames)}"
     )
 
 

@@ -58,7 +58,7 @@ class Calibrated:
         times that.
     sources : Table
         x, y [pixel], x_err, y_err, ra, dec [deg], flux, flux_err [nJy], ap_flux, ap_flux_err
-        [nJy, corrected to the scale of flux], snr, fwhm [pixel], spread, spread_err, chi2,
+        [nJy, the fitted source and what is left of it in an aperture], snr, fwhm [pixel], spread, spread_err, chi2,
         is_star, used_for_psf, flags (`SourceFlag`).
     background : ndarray of float32, shape (ny, nx)
         What was taken off, in the unit of the input.
@@ -196,23 +196,19 @@ def _apertures(sources: Table, known: Characterised, config: CalibrateConfig) ->
     psf = known.psf.psf
     x, y = (np.asarray(sources[name], np.float64) for name in ("x", "y"))
     flux = np.nan_to_num(np.asarray(sources["flux"]))
+    planes = known.residual, known.variance, known.bad
     # The fitted source is in the aperture as a whole: only what the fit left is summed.
-    radius = max(config.aperture * psf.fwhm, float(psf.half))
-    left, error = aperture_flux(known.residual, known.variance, known.bad, x, y, radius)
-    total = left + flux
+    left, error = aperture_flux(*planes, x, y, max(config.aperture * psf.fwhm, float(psf.half)))
     stars = np.asarray(sources["used_for_psf"]) & (flux > 0)
-    safe = np.where(flux > 0, flux, np.nan)
+    ratio = 1.0 + left[stars] / flux[stars]
     sizes = (known.image.shape[1], known.image.shape[0])
-    correction = aperture_correction(
-        (total / safe)[stars], (error / safe)[stars], x[stars], y[stars], sizes
-    )
-    factor, factor_err = correction.at(x, y)
-    centre = correction.centre[0]
-    sources["ap_flux"] = total / factor
-    sources["ap_flux_err"] = np.hypot(error / factor, total * factor_err / factor**2)
-    # PSF fluxes are right at the centre by definition of the zero point.
-    sources["flux"] *= factor / centre
-    sources["flux_err"] = np.hypot(sources["flux_err"] * factor / centre, flux * factor_err)
+    correction = aperture_correction(ratio, error[stars] / flux[stars], x[stars], y[stars], sizes)
+    factor, factor_err = correction.relative(x, y)
+    near, near_err = aperture_flux(*planes, x, y, config.source_aperture * psf.fwhm)
+    sources["ap_flux"] = (flux + near) * factor
+    sources["ap_flux_err"] = np.hypot(near_err * factor, (flux + near) * factor_err)
+    sources["flux_err"] = np.hypot(sources["flux_err"] * factor, flux * factor_err)
+    sources["flux"] *= factor
     return correction
 
 

@@ -19,7 +19,7 @@ _ENOUGH = 12
 
 
 def half_sample_mode(values: Floats) -> float:
-    """Return the mode of a sample: the middle of the densest half of the densest half of …
+    """Return the mode of a sample: half of the densest half, and so on.
 
     Robertson & Cryer 1974, JASA 69, 1012; Bickel & Frühwirth 2006, CSDA 50, 3500.
 
@@ -92,7 +92,7 @@ def candidates(sources: Table, mask: Bits, config: CalibrateConfig) -> NDArray[n
         counts = ", ".join(f"{np.count_nonzero(v)} {k}" for k, v in reasons.items())
         raise CalibrateError(
             f"{len(rows)} stars for the PSF, {config.psf_min_stars} are needed; of {len(sources)} "
-            f"sources {counts}, {np.count_nonzero(usable) - np.count_nonzero(bright)} are too faint. "
+            f"sources {counts}, {np.count_nonzero(usable & ~bright)} are too faint. "
             "Check the saturation level and the gain, lower `psf_min_snr` or `psf_min_stars`"
         )
     return _spread(sources, rows, mask.shape, config.psf_max_stars)

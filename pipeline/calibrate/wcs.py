@@ -112,7 +112,7 @@ def fit_map(
     design = monomials((points - centre) / scale, order) * weight[:, np.newaxis]
     values = (wanted - points) * weight[:, np.newaxis]
     found = np.linalg.lstsq(design, values, rcond=None)[0]
-    return Polynomials(found, order, centre, scale)
+    return Polynomials(np.asarray(found, np.float64), order, centre, scale)
 
 
 def from_pointing(guess: PointingGuess, shape: tuple[int, int]) -> WCS:
@@ -183,7 +183,7 @@ def composed(
         if np.abs(left).max() < _EXACT or (form == "tpv" and order == _TPV_ORDER):
             break
     found /= np.array([scale ** (i + j) for i, j in powers(order)[1:]])[:, np.newaxis]
-    return _written(at, middle, found, order, form, shape)
+    return _written(at, middle, np.asarray(found, np.float64), order, form, shape)
 
 
 def tangent(sky: Floats, centre: Floats) -> Floats:
@@ -206,7 +206,7 @@ def tangent(sky: Floats, centre: Floats) -> Floats:
     below = np.sin(at) * np.sin(dec) + np.cos(at) * np.cos(dec) * np.cos(ra)
     east = np.cos(dec) * np.sin(ra) / below
     north = (np.cos(at) * np.sin(dec) - np.sin(at) * np.cos(dec) * np.cos(ra)) / below
-    return np.degrees(np.column_stack([east, north]))
+    return np.asarray(np.degrees(np.column_stack([east, north])))
 
 
 def _written(
@@ -230,7 +230,7 @@ def _written(
         for j in (0, 1):
             header[f"CD{i + 1}_{j + 1}"] = matrix[i, j]
     if order > 1 and form == "sip":
-        _write_sip(header, np.linalg.solve(matrix, found.T), order)
+        _write_sip(header, np.asarray(np.linalg.solve(matrix, found.T), np.float64), order)
     elif order > 1:
         _write_tpv(header, matrix, found, order)
     return WCS(header)

@@ -61,7 +61,7 @@ def zero_point(
     known &= (counts > 0) & (flux > 0)
     if not known.any():
         raise CalibrateError(
-            f"none of {len(counts)} matched stars has a flux both on the image and in the catalogue, "
+            f"none of {len(counts)} matched stars has a flux on the image and in the catalogue, "
             "unsaturated and unblended; check `flux_column`, the band and the saturation level"
         )
     counts, counts_err, flux = counts[known], counts_err[known], flux[known]
@@ -79,7 +79,7 @@ def zero_point(
             use = pull < _CLIP * typical
     weight = use / error**2
     mean = float(np.sum(weight * magnitude) / np.sum(weight))
-    free = max(np.count_nonzero(use) - 1, 1)
+    free = max(int(np.count_nonzero(use)) - 1, 1)
     excess = max(1.0, float(np.sum(weight * (magnitude - mean) ** 2)) / free)
     relative = float(np.sqrt(excess / np.sum(weight)))
     left = magnitude[use] - mean

@@ -180,7 +180,6 @@ def _grow(values: Floats, real: NDArray[np.bool_], config: TrainConfig) -> Trees
         min_samples_leaf=config.smallest_leaf,
         l2_regularization=config.l2,
         early_stopping=False,
-        class_weight="balanced",
         random_state=config.seed,
     )
     return Trees.of(classifier.fit(values, real))

@@ -160,11 +160,9 @@ def _sources(
     """Return the table of sources, and their pixels."""
     owner = merge_lobes(peaks, config.lobe_distance * psf.fwhm)
     sources = np.flatnonzero(owner == np.arange(len(owner)))
-    sources = sources[np.argsort(-np.abs(peaks.value[sources]), kind="stable")]
-    footprints = footprints_of(peaks, owner, sources)
     x, y, value = refine(filtered, peaks.x, peaks.y)
-    # A peak on the border may be refined to beyond it.
-    x, y = (at.clip(0, side - 1) for at, side in zip((x, y), filtered.shape[::-1], strict=True))
+    sources = sources[np.argsort(-np.abs(value[sources]), kind="stable")]
+    footprints = footprints_of(peaks, owner, sources)
     lobe = strongest_lobes(peaks, owner)[sources]
     n_pixels, side = extents(footprints, (filtered.shape[0], filtered.shape[1]))
     blended = np.bincount(peaks.footprint[sources], minlength=1)

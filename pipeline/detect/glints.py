@@ -12,6 +12,8 @@ from pipeline.forced.windows import Bools, Floats, Ints
 _MOST_NEIGHBOURS = 150
 #: Chance of a line of that many among all that are looked at.
 _CHANCE = 1e-3
+#: Sources closer than this part of the greatest distance count once: they are one thing in pieces.
+_APART = 25.0
 
 
 def find_glints(
@@ -48,12 +50,20 @@ def find_glints(
     expected = np.minimum(density, n / (shape[0] * shape[1]) * 4) * 4 * reach * width
     trials = float(np.isfinite(near).sum())
     needed = np.maximum(poisson.isf(_CHANCE / trials, expected) + 2, points).astype(np.int64)
-    return np.asarray(_lines(x, y, neighbours, needed, 2.0 * width, width))
+    return np.asarray(_lines(x, y, neighbours, needed, distance / _APART, width))
+
+
+@njit(cache=True, nogil=True)
+def _apart(x: Floats, y: Floats, m: int, others: Ints, apart: float) -> bool:  # pragma: no cover
+    for other in others:
+        if np.hypot(x[m] - x[other], y[m] - y[other]) < apart:
+            return False
+    return True
 
 
 @njit(cache=True, nogil=True)
 def _lines(
-    x: Floats, y: Floats, neighbours: Ints, needed: Ints, nearest: float, width: float
+    x: Floats, y: Floats, neighbours: Ints, needed: Ints, apart: float, width: float
 ) -> Bools:  # pragma: no cover
     """Mark the members of strips, through a source and a neighbour, that hold enough."""
     n = len(x)
@@ -65,14 +75,14 @@ def _lines(
                 continue
             dx, dy = x[j] - x[i], y[j] - y[i]
             length = np.hypot(dx, dy)
-            if length < nearest:
+            if length < apart:
                 continue
             count = 0
             for m in neighbours[i]:
                 if m == n:
                     continue
                 across = abs((x[m] - x[i]) * dy - (y[m] - y[i]) * dx) / length
-                if across <= width:
+                if across <= width and _apart(x, y, m, on[:count], apart):
                     on[count] = m
                     count += 1
             if count >= needed[i]:

@@ -122,13 +122,13 @@ def refine(filtered: Image, x: Ints, y: Ints) -> tuple[Floats, Floats, Floats]:
     ny, nx = filtered.shape
     middle = filtered[y, x].astype(np.float64)
     height, moved = middle.copy(), []
-    for before, after in (
-        (filtered[y, np.maximum(x - 1, 0)], filtered[y, np.minimum(x + 1, nx - 1)]),
-        (filtered[np.maximum(y - 1, 0), x], filtered[np.minimum(y + 1, ny - 1), x]),
+    for before, after, at, last in (
+        (filtered[y, np.maximum(x - 1, 0)], filtered[y, np.minimum(x + 1, nx - 1)], x, nx - 1),
+        (filtered[np.maximum(y - 1, 0), x], filtered[np.minimum(y + 1, ny - 1), x], y, ny - 1),
     ):
         low, high = before.astype(np.float64), after.astype(np.float64)
         bend = 2 * middle - low - high
-        peaked = bend * np.sign(middle) > 1e-6
+        peaked = (bend * np.sign(middle) > 1e-6) & (at > 0) & (at < last)
         by = np.where(peaked, 0.5 * (high - low) / np.where(peaked, bend, 1.0), 0.0)
         by = np.clip(by, -0.5, 0.5)
         moved.append(by)

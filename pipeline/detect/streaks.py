@@ -239,12 +239,15 @@ def _refined(
     across = np.array([-along[1], along[0]])
     for step in (reach / 4, reach / 16):
         tries = step * np.arange(-5, 6)
+        values, known = _samples(filtered, usable, ends, np.zeros(1))
+        # Of a bright streak the ridge counts, not all that is far above the noise.
+        clip = max(_CLIP, 2.0 * float(np.median(np.abs(values[known]))) if known.any() else 0.0)
         best, kept = -np.inf, ends
         for one in tries:
             for other in tries:
                 moved = ends + np.concatenate([one * across, other * across])
                 values, known = _samples(filtered, usable, moved, np.zeros(1))
-                light = float(np.clip(sign * values, -_CLIP, _CLIP).sum() / max(known.sum(), 1))
+                light = float(np.clip(sign * values, -clip, clip).sum() / max(known.sum(), 1))
                 if light > best:
                     best, kept = light, moved
         ends = kept
@@ -301,7 +304,7 @@ def _longest_run(light: Floats, known: Bools) -> tuple[int, int] | None:
 
 
 def _half_width(filtered: Image, usable: Bools, sign: np.float32, ends: Floats) -> float:
-    """Return the distance from the line at which its light is below the noise of single pixels."""
+    """Return the distance from the line at which its light is lost in the noise."""
     offsets = np.arange(-_MAX_HALF_WIDTH, _MAX_HALF_WIDTH + 1.0)
     values, known = _samples(filtered, usable, ends, offsets)
     profile = np.array(
@@ -310,7 +313,7 @@ def _half_width(filtered: Image, usable: Bools, sign: np.float32, ends: Floats) 
             for row, ok in zip(values, known, strict=True)
         ]
     )
-    beyond = np.abs(offsets)[profile < max(0.5, 0.02 * float(profile.max()))]
+    beyond = np.abs(offsets)[profile < 0.5]
     return float(min(beyond.min(initial=_MAX_HALF_WIDTH) + 2.0, _MAX_HALF_WIDTH))
 
 

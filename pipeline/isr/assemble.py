@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from astropy.io.fits import Header
 from numpy.typing import NDArray
 
 from pipeline.calibrate.kernels import grown
@@ -163,8 +164,8 @@ def _check_noise(measured: float, described: float, name: str, largest: float) -
     ratio = measured / described
     if not 1.0 / largest < ratio < largest:
         raise IsrError(
-            f"the overscan of {name} has a noise of {measured:.3g} electrons, the read noise should "
-            f"be {described:.3g}; correct gain, read noise or overscan section, or raise "
+            f"the overscan of {name} has a noise of {measured:.3g} electrons, the read noise "
+            f"should be {described:.3g}; correct gain, read noise or overscan section, or raise "
             "`max_noise_ratio`"
         )
 
@@ -213,7 +214,7 @@ def _together(parts: list[_Part], instrument: Instrument) -> Assembled:
     image, gain, noise = (np.zeros(shape, np.float32) for _ in range(3))
     mask = np.full(shape, np.uint32(Mask.NO_DATA))
     for part, amplifier in zip(parts, instrument.amplifiers, strict=True):
-        where = section(amplifier.place, {}, shape, f"place of amplifier {amplifier.name}")
+        where = section(amplifier.place, Header(), shape, f"place of amplifier {amplifier.name}")
         where = where or (slice(0, shape[0]), slice(0, shape[1]))
         flips = (slice(None, None, -1 if amplifier.flip_y else 1),
                  slice(None, None, -1 if amplifier.flip_x else 1))  # fmt: skip

@@ -64,7 +64,7 @@ def dark_scale(dark: Exposure, exposure_time: float | None) -> float:
     for time, what in ((exposure_time, "image"), (of_dark, "dark frame")):
         if time is None or not time > 0:
             raise IsrError(
-                f"the exposure time of the {what} is unknown, so the dark current cannot be scaled; "
+                f"the exposure time of the {what} is unknown, so the dark cannot be scaled; "
                 "add EXPTIME to its header, or switch the step `dark` off"
             )
     assert exposure_time is not None
@@ -98,7 +98,7 @@ def normalised_flat(flat: Exposure, least: float) -> tuple[Image, NDArray[np.boo
     level = float(np.median(flat.image[::step, ::step][usable[::step, ::step]]))
     if not level > 0:
         raise IsrError(
-            f"the flat has a median of {level:.3g}; give one with light, from which the bias was taken"
+            f"the flat has a median of {level:.3g}; give one with light, its bias taken off"
         )
     response = flat.image / np.float32(level)
     dead = ~usable | (response < least)
@@ -190,8 +190,8 @@ def without_brighter_fatter(image: Image, kernel: Floats, rounds: int) -> Image:
         change = float(np.abs(new - found).max())
         if not np.isfinite(change) or change > 2.0 * previous:
             raise IsrError(
-                "the brighter-fatter correction diverges; the kernel must be in 1/electron and small "
-                "(about 1e-7): correct it, or switch the step off"
+                "the brighter-fatter correction diverges; the kernel must be in 1/electron and "
+                "small (about 1e-7): correct it, or switch the step off"
             )
         found, previous = new, change
         if change < 1.0:

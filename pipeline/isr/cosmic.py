@@ -81,12 +81,10 @@ def _laplacian(image, masked, row, column):  # type: ignore[no-untyped-def]
     ny, nx = image.shape
     here = image[row, column]
     around = np.empty(4)
-    k = 0
-    for dy, dx in ((0, -1), (0, 1), (-1, 0), (1, 0)):
+    for k, (dy, dx) in enumerate(((0, -1), (0, 1), (-1, 0), (1, 0))):
         y, x = row + dy, column + dx
         inside = 0 <= y < ny and 0 <= x < nx and not masked[y, x]
         around[k] = image[y, x] if inside else here
-        k += 1
     total = 0.0
     for i in range(2):
         for j in range(2, 4):

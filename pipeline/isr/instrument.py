@@ -247,7 +247,7 @@ def number(value: Number, header: Header, what: str) -> float:
     if "default" in value:
         return float(value["default"])
     raise IsrError(
-        f"{what} is unknown: the header has a number in none of {', '.join(value.get('cards', ()))}; "
+        f"{what} is unknown: the header has no number in {', '.join(value.get('cards', ()))}; "
         "put it into the description of the instrument"
     )
 
@@ -288,7 +288,7 @@ def section(value: Text, header: Header, shape: tuple[int, int], what: str) -> S
     x1, x2, y1, y2 = (int(v) for v in match.groups())
     if not (1 <= x1 <= x2 <= shape[1] and 1 <= y1 <= y2 <= shape[0]):
         raise IsrError(
-            f"{what} {text} reaches beyond the image of {shape[1]} × {shape[0]} pixels; is this file "
-            "of the instrument that the description is of?"
+            f"{what} {text} reaches beyond the image of {shape[1]} × {shape[0]} pixels; the file "
+            "is of another instrument than the description: name the right one"
         )
     return slice(y1 - 1, y2), slice(x1 - 1, x2)

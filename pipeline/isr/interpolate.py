@@ -95,7 +95,7 @@ def _apply(image, result, rows, columns, weights, enough):  # type: ignore[no-un
 
 
 def _weights(kinds: NDArray[np.uint64], psf: Psf, least: float) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return weights of the neighbours for every pattern, shape (n, 49), and whether they are enough."""
+    """Return weights of the neighbours, shape (n, 49), and whether they are enough."""
     middle = psf.centre
     auto = fftconvolve(middle, middle[::-1, ::-1], mode="full")
     auto /= auto.max()

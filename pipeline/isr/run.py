@@ -16,7 +16,6 @@ from pipeline.errors import IsrError
 from pipeline.exposure import UNUSABLE, Exposure, Mask, Metrics
 from pipeline.isr.assemble import Assembled, assemble
 from pipeline.isr.config import IsrConfig
-from pipeline.isr.cosmic import cosmic_rays
 from pipeline.isr.corrections import (
     check_frame,
     dark_scale,
@@ -25,6 +24,7 @@ from pipeline.isr.corrections import (
     normalised_flat,
     without_brighter_fatter,
 )
+from pipeline.isr.cosmic import cosmic_rays
 from pipeline.isr.instrument import Instrument, load_instrument, section
 from pipeline.isr.interpolate import interpolate
 from pipeline.psf import Psf

@@ -35,6 +35,8 @@ class ProcessReport:
         What was found; with dia_object_id and is_new, if it was stored.
     stored : StoreReport or None
         What became of it in the database; None for a run with a tag.
+    kept : bool
+        True if the visit was stored before, and stays as it is.
     choice : Choice or None
         Template out of the store.
     flavour : str or None
@@ -61,6 +63,7 @@ class ProcessReport:
     trace: str | None = None
     dia_sources: Table | None = None
     stored: StoreReport | None = None
+    kept: bool = False
     choice: Choice | None = None
     flavour: str | None = None
     images: list[Written] = field(default_factory=list)

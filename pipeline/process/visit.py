@@ -18,6 +18,7 @@ from apdb.errors import (
     ImagesUnavailable,
     OutOfSpace,
     ServerNotRunning,
+    VisitConflict,
 )
 from apdb.images.api import Write
 from apdb.images.records import Outcome
@@ -141,6 +142,9 @@ class _Work:
             exposure = self._read()
         info = known(exposure)
         self.report.visit, self.report.detector = info.visit, info.detector
+        if self._is_done():
+            self.report.kept = True
+            return
         self._begin()
 
         def reference() -> Table | None:
@@ -177,6 +181,16 @@ class _Work:
             exposure = exposure.with_(info=replace(exposure.info, band=given.band))
         return exposure
 
+    def _is_done(self) -> bool:
+        """Tell whether the visit is stored, by an attempt that came to its end."""
+        visit, detector = self.report.visit, self.report.detector
+        assert visit is not None
+        assert detector is not None
+        if self.run or self.config.run.replace or not _is_stored(self.db, visit, detector):
+            return False
+        before = self.db.processing_of(visit, detector)
+        return before is not None and before.state == "done"
+
     def _template(self, calibrated: Calibrated) -> Exposure:
         visit = visit_of(calibrated.exposure)
         found, self.report.choice = self.sources.template(visit, self.stars)
@@ -206,11 +220,16 @@ class _Work:
         }
         columns = found[[name for name in found.colnames if name in _COLUMNS]]
         stored: StoreReport | None
-        if self.config.run.replace and _is_stored(self.db, visit):
-            reason = "processed again from the image"
-            stored = self.db.replace(visit, columns, reason=reason, **given).stored
-        else:
-            stored = self.db.store_visit(visit, columns, **given)
+        try:
+            if self.config.run.replace and _is_stored(self.db, visit.visit, visit.detector):
+                reason = "processed again from the image"
+                stored = self.db.replace(visit, columns, reason=reason, **given).stored
+            else:
+                stored = self.db.store_visit(visit, columns, **given)
+        except VisitConflict:
+            # Stored by an attempt that did not come to its end, or from elsewhere; fluxes may
+            # differ in their last digits. What alerts were sent of stays.
+            stored, self.report.kept = None, True
         self.report.stored = stored
         if stored is not None:
             for name in ("dia_object_id", "ss_object_id", "is_new"):
@@ -244,6 +263,8 @@ class _Work:
     def end(self) -> None:
         """Put the outcome on record; the failure of an image without number is in the report."""
         report = self.report
+        if report.kept and not self.begun:
+            return
         if not self.begun and report.visit is None:
             report.visit, report.detector = which(self.inputs.science, self.inputs.info)
         if report.visit is None or report.detector is None:
@@ -279,11 +300,11 @@ class _Work:
         self.begun = True
 
 
-def _is_stored(db: Apdb, visit: Visit) -> bool:
+def _is_stored(db: Apdb, visit: int, detector: int) -> bool:
     with db.reading() as connection:
         row = connection.execute(
             "select exists (select from apdb.visit as v where v.visit = %s and v.detector = %s)",
-            (visit.visit, visit.detector),
+            (visit, detector),
         ).fetchone()
     return row is not None and bool(row[0])
 

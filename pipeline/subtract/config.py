@@ -59,7 +59,7 @@ class SubtractConfig:
 
     flavour: Flavour = "auto"
     hysteresis: float = 0.05
-    kernel_degrees: tuple[int, ...] = (4, 2, 2)
+    kernel_degrees: tuple[int, ...] = (4, 4, 2)
     kernel_half: int = 0
     kernel_order: int = 2
     background_order: int = 2

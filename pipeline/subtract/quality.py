@@ -35,7 +35,7 @@ class Residuals:
     """
 
     flux: float
-    gradient: float
+    gradient: float = 0.0
 
     def variance(self, template: Image) -> Image:
         """Return what they add to the variance of pixels.
@@ -121,6 +121,32 @@ def measure_residuals(
     return _fitted(excess.mean(axis=(1, 2)), noise, np.column_stack((light, slope)))
 
 
+def excess_of_score(score: Image, variance: Image, light: Image, where: Floats) -> float:
+    """Measure how much of stars is left in a score image.
+
+    Parameters
+    ----------
+    score, variance : ndarray of float32, shape (ny, nx)
+        Score and its variance.
+    light : ndarray of float32, shape (ny, nx)
+        Square of the template, filtered as variances are.
+    where : ndarray, shape (n, 2)
+        Stars, away from the edges.
+
+    Returns
+    -------
+    float
+        What `light` is to be multiplied with to be the variance beyond the noise.
+    """
+    if len(where) < _FEWEST:
+        return 0.0
+    squares, noise, parts = (
+        np.asarray(cut(image, where, _REACH), np.float64).mean(axis=(1, 2))
+        for image in (np.square(score), variance, light)
+    )
+    return _fitted(squares - noise, noise, parts[:, np.newaxis]).flux ** 2
+
+
 def _filtered(stamps: Floats, profiles: Floats) -> Floats:
     """Correlate each stamp with its profile, where the star's surroundings are."""
     side = profiles.shape[-1]
@@ -129,9 +155,9 @@ def _filtered(stamps: Floats, profiles: Floats) -> Floats:
 
 
 def _fitted(excess: Floats, noise: Floats, parts: Floats) -> Residuals:
-    """Fit excess = f² light + g² slope, both not negative."""
+    """Fit excess = f² light + g² slope, neither negative."""
     use = excess < (_MOST**2) * parts[:, 0] + 9.0 * noise
-    found = np.zeros(2)
+    found = np.zeros(parts.shape[1])
     for _ in range(_ROUNDS):
         if use.sum() < _FEWEST:
             return Residuals(0.0, 0.0)
@@ -140,7 +166,7 @@ def _fitted(excess: Floats, noise: Floats, parts: Floats) -> Residuals:
         found = nnls(parts[use] * weight[:, np.newaxis], excess[use] * weight)[0]
         kept = excess < 12.0 * (noise + parts @ found)
         use = kept & (excess < (_MOST**2) * parts[:, 0] + 9.0 * noise)
-    return Residuals(float(np.sqrt(found[0])), float(np.sqrt(found[1])))
+    return Residuals(*(float(np.sqrt(part)) for part in found))
 
 
 def residual_fraction(difference: Image, variance: Image, image: Image, where: Floats) -> float:

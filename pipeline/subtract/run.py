@@ -58,7 +58,9 @@ def subtract(
     exposure, added = _whitened(science, template, found, raw, config)
     score = None
     if found.flavour == "preconvolve":
-        score = score_image(science, template, exposure, raw.usable, found.where, config)
+        score = score_image(
+            science, template, exposure, raw.matched, raw.usable, found.where, config
+        )
     metrics = {
         "subtract.stars": float(len(found.where)),
         "subtract.kernel_order": float(found.kernel.order),

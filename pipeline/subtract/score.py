@@ -13,6 +13,7 @@ from pipeline.subtract.checks import psf_of
 from pipeline.subtract.config import SubtractConfig
 from pipeline.subtract.kernel import Kernel
 from pipeline.subtract.matching import match_preconvolved
+from pipeline.subtract.quality import excess_of_score
 from pipeline.subtract.tiles import Image, Tile, for_each, forward, inverse, tiles, transfer
 
 Floats = NDArray[np.float64]
@@ -24,6 +25,7 @@ def score_image(
     science: Exposure,
     template: Exposure,
     difference: Exposure,
+    matched: Image,
     usable: NDArray[np.bool_],
     where: Floats,
     config: SubtractConfig,
@@ -42,6 +44,8 @@ def score_image(
     difference : Exposure
         Whitened difference: its mask is the score's, and if the stars are too few for a kernel it
         is filtered with its PSF instead.
+    matched : ndarray of float32, shape (ny, nx)
+        Matched template of the difference.
     usable : ndarray of bool, shape (ny, nx)
         Pixels with a value in both images.
     where : ndarray, shape (n, 2)
@@ -63,6 +67,10 @@ def score_image(
     raw[~usable] = 0.0
     noise = Noise(science.variance, template.variance, kernel, usable)
     image, variance = _filtered(raw, noise, own, science, config)
+    if config.residual_variance:
+        of_light = difference.with_(image=matched, variance=np.square(matched))
+        light = likelihood(of_light, config.workers).variance
+        variance += np.float32(excess_of_score(image, variance, light, where)) * light
     return difference.with_(image=image, variance=variance, psf=None)
 
 
