@@ -31,6 +31,7 @@ from apdb.cli import (
     server,
     store,
     templates,
+    train_reliability,
     xmatch,
 )
 from apdb.cli.context import Settings
@@ -52,6 +53,7 @@ app.add_typer(forced.app, name="forced")
 app.add_typer(precovery.app, name="precovery")
 app.command()(store.store)
 app.command()(process.process)
+app.command("train-reliability")(train_reliability.train_reliability)
 app.command("process-night")(process_night.process_night)
 app.command()(demo.demo)
 app.command()(query.objects)

@@ -1,0 +1,141 @@
+"""`apdb train-reliability`: a model of real and bogus."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from apdb.cli.context import print_json, settings
+from apdb.cli.tables import show_rows
+from apdb.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from pipeline.classify.lessons import Lesson
+    from pipeline.classify.train import Trained
+
+
+def train_reliability(
+    context: typer.Context,
+    model: Annotated[Path, typer.Argument(metavar="MODEL.npz", show_default=False)],
+    simulate: Annotated[int, typer.Option(min=0, help="Learn from so many simulated images.")] = 0,
+    version: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the model, at most 7 characters, for the column reliability_version. "
+            "Default: a digest of the model.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the first simulated image.")] = 0,
+    trees: Annotated[int, typer.Option(min=1, help="Number of trees.")] = 150,
+    jobs: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 1,
+    plot: Annotated[
+        Path | None, typer.Option(help="Calibration curve, PNG.", show_default=False)
+    ] = None,
+) -> None:
+    """Train the model that tells real difference sources from artefacts.
+
+    Learns from images whose real sources are known: simulated ones (--simulate) with bad matches,
+    saturated stars, hot pixels, cosmic rays, bad columns and correlated noise. Reports how good it
+    is on images that it has not seen, and whether its probabilities are right; --plot draws that.
+
+    The file holds arrays and JSON only: reading one runs nothing. `reliability_model` in section
+    [run] of the settings names the model that `apdb process` uses.
+    """
+    from pipeline.classify.curve import draw_curve
+    from pipeline.classify.lessons import joined
+    from pipeline.classify.train import TrainConfig, train
+
+    if simulate == 0:
+        raise InvalidInput("nothing to learn from: give --simulate and a number of images")
+    lessons = joined(_simulated(range(seed, seed + simulate), jobs))
+    result = train(
+        lessons.features,
+        lessons.real,
+        lessons.image,
+        TrainConfig(trees=trees),
+        version=version,
+        about={"simulated": simulate, "seed": seed},
+    )
+    result.model.save(model)
+    if plot is not None:
+        draw_curve(result.curve, plot, f"model {result.model.version}")
+    if settings(context).json:
+        print_json(as_document(result, model))
+    else:
+        _print(result, model)
+
+
+def _simulated(seeds: range, jobs: int) -> list[Lesson]:
+    """Return the lessons of simulated images, several processes at a time."""
+    from multiprocessing import get_context
+
+    from pipeline.classify.simulated import lesson
+
+    if jobs == 1:
+        return list(_watched(map(lesson, seeds), len(seeds)))
+    with get_context("spawn").Pool(jobs) as pool:
+        return list(_watched(pool.imap(lesson, seeds), len(seeds)))
+
+
+def _watched(lessons: Iterable[Lesson], total: int) -> Iterable[Lesson]:
+    """Show a bar of images."""
+    return track(
+        lessons,
+        "images",
+        total=total,
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    )
+
+
+def as_document(result: Trained, path: Path) -> dict[str, Any]:
+    """Return what was trained as it is printed for machines.
+
+    Parameters
+    ----------
+    result : Trained
+        Model, and how good it is.
+    path : Path
+        Its file.
+
+    Returns
+    -------
+    dict
+    """
+    model = result.model
+    return {
+        "model": str(path),
+        "version": model.version,
+        "cut": model.cut,
+        "features": list(model.names),
+        "bytes": path.stat().st_size,
+        **model.about,
+    }
+
+
+def _print(result: Trained, path: Path) -> None:
+    """Print what was trained for people."""
+    model, curve = result.model, result.curve
+    rows = [
+        (f"{mean:.3f}", f"{fraction:.3f}", f"{low:.3f} to {high:.3f}", f"{count:,}")
+        for mean, fraction, low, high, count in zip(
+            curve.mean, curve.fraction, curve.low, curve.high, curve.count, strict=True
+        )
+    ]
+    show_rows(("reliability", "real", "68%", "sources"), rows, "On images not learnt from")
+    typer.echo(
+        f"model    {path}, version {model.version}, {path.stat().st_size / 1e3:.0f} kB\n"
+        f"learnt   from {model.about['sources']:,} sources of {model.about['images']} images, "
+        f"{model.about['share']:.0%} of them real\n"
+        f"quality  area under the ROC curve {model.about['auc']:.4f}, calibration error "
+        f"{curve.error:.4f}\n"
+        f"cut      {model.cut:.2f} is recommended"
+    )
