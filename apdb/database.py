@@ -26,8 +26,8 @@ from apdb.solar_system.attribute import Attribution
 from apdb.solar_system.day import MovingObjects
 from apdb.solar_system.load import OrbitTables
 from apdb.solar_system.nightly import NightlyEphemerides
-from apdb.solar_system.science import SolarSystemScience
 from apdb.solar_system.reports import MpcReports
+from apdb.solar_system.science import SolarSystemScience
 from apdb.store import Rule, StoreReport, store_visit
 
 

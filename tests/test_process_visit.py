@@ -275,7 +275,9 @@ def test_on_the_command_line(store: apdb.Apdb, field: SimulatedField, tmp_path: 
     assert "new DIAObjects" in said.output
     assert fits.getheader(science, 1) is not None
     assert plot.read_bytes()[:4] == b"\x89PNG"
-    said = CliRunner().invoke(app, ["--json", *arguments, "--visit", "2026031000099", "--band", "no such"])
+    said = CliRunner().invoke(
+        app, ["--json", *arguments, "--visit", "2026031000099", "--band", "no such"]
+    )
     assert said.exit_code == 1
     document = json.loads(said.stdout)
     assert (document["state"], document["stage"]) == ("failed", "images")
