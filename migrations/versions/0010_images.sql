@@ -81,7 +81,7 @@ CREATE TABLE apdb_base.image (
     kind TEXT NOT NULL,
     visit BIGINT NOT NULL,
     detector SMALLINT NOT NULL,
-    run TEXT DEFAULT '' NOT NULL,
+    run TEXT NOT NULL,
     band TEXT NOT NULL,
     midpoint_mjd_tai DOUBLE PRECISION NOT NULL,
     ra DOUBLE PRECISION NOT NULL,
