@@ -208,10 +208,11 @@ def _places(
     """
     ny, nx = science.shape
     many = _TRIES * n
-    x, y = (rng.uniform(_MARGIN, side - _MARGIN, many) for side in (nx, ny))
+    margin = min(_MARGIN, nx // 3, ny // 3)
+    x, y = (rng.uniform(margin, side - margin, many) for side in (nx, ny))
     host = np.full(many, -1)
     at_x, at_y = pixels(galaxies, science.wcs)
-    inside = (np.abs(at_x - nx / 2) < nx / 2 - _MARGIN) & (np.abs(at_y - ny / 2) < ny / 2 - _MARGIN)
+    inside = (np.abs(at_x - nx / 2) < nx / 2 - margin) & (np.abs(at_y - ny / 2) < ny / 2 - margin)
     if inside.any():
         chosen = rng.random(many) < hosted
         host = np.where(chosen, rng.choice(np.flatnonzero(inside), many), -1)
