@@ -8,20 +8,20 @@ from typing import NamedTuple
 import numpy as np
 from astropy.table import Table, vstack
 from astropy.wcs import WCS
+from numpy.typing import NDArray
 
-from apdb.input.sphere import offset
 from pipeline.exposure import Exposure, ExposureInfo
 from pipeline.scene.draw import Floats
-from pipeline.scene.galaxies import BULGE, DISC
-from pipeline.scene.observe import Observation, pixels, render, sum_of_squares, tan_wcs, true_psf
+from pipeline.scene.objects import make_galaxies, make_stars, points_at, reference_catalogue
+from pipeline.scene.observe import Observation, add_difference, pixels, render, tan_wcs, true_psf
 from pipeline.scene.psf_model import PsfModel
 
-#: Slope of star counts: the number of stars above a flux goes with flux ** -SLOPE.
-SLOPE = 0.6
 #: S/N of transients, log-uniform: 82% are above 5.
 _SNR_RANGE = (2.6, 100.0)
-#: Transients keep this distance from the edge [pixel].
-_MARGIN = 24
+#: Transients keep this distance from the edge [pixel], and from each other [FWHM].
+_MARGIN, _APART = 24, 5.0
+#: Places that are tried for each.
+_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def simulate_field(
     science = Observation(
         tan_wcs(ra, dec, shape),
         shape,
-        _varying(chosen.science, psf_variation),
+        chosen.science.varied(psf_variation),
         full_well=full_well,
         background=background,
         info=ExposureInfo(2026031000001, 0, "r", 61109.1, 30.0),
@@ -141,7 +141,7 @@ def simulate_field(
     template = replace(
         science,
         wcs=_shifted(tan_wcs(ra, dec, shape, rotation=rotation), dither),
-        psf=_varying(chosen.template, -psf_variation),
+        psf=chosen.template.varied(-psf_variation),
         sky_sigma=science.sky_sigma * chosen.template_noise,
         # n exposures coadded have 1/n of the noise of each electron
         njy_per_electron=science.njy_per_electron * chosen.template_noise**2,
@@ -160,138 +160,8 @@ def simulate_field(
     image, truth = render(objects, science, rng)
     other, _ = render(objects, template, rng, flux="template_flux")
     other = other.with_(wcs=_shifted(template.wcs, misregistration))
-    _difference_truth(truth, image, template)
+    add_difference(truth, image, template)
     return SimulatedField(image, other, truth, reference_catalogue(rng, objects))
-
-
-def make_stars(
-    rng: np.random.Generator, observation: Observation, n: int, limits: tuple[float, float]
-) -> Table:
-    """Return stars all over an image and a little beyond its edges.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    observation : Observation
-        Image to fill.
-    n : int
-        How many.
-    limits : tuple of float
-        Faintest and brightest [nJy].
-
-    Returns
-    -------
-    astropy.table.Table
-        As `draw` takes it, with id, kind, flux, template_flux and host.
-    """
-    low, high = (at**-SLOPE for at in limits)
-    flux = (low - rng.random(n) * (low - high)) ** (-1 / SLOPE)
-    return _table(rng, observation, n, "star", flux, 0)
-
-
-def make_galaxies(
-    rng: np.random.Generator, observation: Observation, n: int, first_id: int
-) -> Table:
-    """Return galaxies all over an image: discs and, one in three, bulges.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    observation : Observation
-        Image to fill.
-    n : int
-        How many.
-    first_id : int
-        Their identifiers count from here.
-
-    Returns
-    -------
-    astropy.table.Table
-        As `draw` takes it, with id, kind, flux, template_flux and host.
-    """
-    flux = 10 ** rng.uniform(3.0, 5.0, n)
-    found = _table(rng, observation, n, "galaxy", flux, first_id)
-    found["r_half"] = rng.uniform(0.3, 1.2, n) * (flux / 1e4) ** 0.15
-    shear, angle = rng.uniform(0, 0.45, n), rng.uniform(0, 2 * np.pi, n)
-    found["g1"], found["g2"] = shear * np.cos(angle), shear * np.sin(angle)
-    found["nu"] = np.where(rng.random(n) < 1 / 3, BULGE, DISC)
-    return found
-
-
-def reference_catalogue(rng: np.random.Generator, objects: Table) -> Table:
-    """Return what a survey like Gaia knows of stars and galaxies.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Of its errors.
-    objects : astropy.table.Table
-        Objects, of which stars, variables and galaxies above 1,000 nJy are listed.
-
-    Returns
-    -------
-    astropy.table.Table
-        reference_object_id, ra, dec, ra_err, dec_err [deg], flux, flux_err [nJy], is_star.
-    """
-    listed = np.isin(objects["kind"], ("star", "variable", "galaxy"))
-    rows = objects[listed & (np.asarray(objects["template_flux"]) > 1000.0)]
-    error = np.full((2, len(rows)), 0.002 / 3600)
-    ra, dec = offset(
-        np.asarray(rows["ra"]), np.asarray(rows["dec"]), *(rng.standard_normal(error.shape) * error)
-    )
-    flux = np.asarray(rows["template_flux"])
-    flux_err = 0.005 * flux
-    return Table(
-        {
-            "reference_object_id": np.asarray(rows["id"]) + 1,
-            "ra": ra,
-            "dec": dec,
-            "ra_err": error[0],
-            "dec_err": error[1],
-            "flux": flux + rng.standard_normal(len(rows)) * flux_err,
-            "flux_err": flux_err,
-            "is_star": np.asarray(rows["kind"]) != "galaxy",
-        }
-    )
-
-
-def _table(
-    rng: np.random.Generator,
-    observation: Observation,
-    n: int,
-    kind: str,
-    flux: Floats,
-    first_id: int,
-) -> Table:
-    """Return point sources at random places, up to a stamp beyond the edges."""
-    ny, nx = observation.shape
-    half = observation.psf.half
-    x, y = rng.uniform(-half, nx + half, n), rng.uniform(-half, ny + half, n)
-    return _at(observation.wcs, x, y, kind, flux, first_id)
-
-
-def _at(wcs: WCS, x: Floats, y: Floats, kind: str, flux: Floats, first_id: int) -> Table:
-    """Return point sources at pixels, as bright in the template."""
-    n = len(x)
-    ra, dec = wcs.pixel_to_world_values(x, y) if n else (x, y)
-    # wide enough for every kind that may be written into it
-    kinds = np.full(n, kind, "U16")
-    columns = {
-        "id": first_id + np.arange(n),
-        "kind": kinds,
-        "ra": np.asarray(ra, float),
-        "dec": np.asarray(dec, float),
-        "flux": flux,
-        "template_flux": flux.copy(),
-        "host": np.full(n, -1),
-        "r_half": np.zeros(n),
-        "g1": np.zeros(n),
-        "g2": np.zeros(n),
-        "nu": np.full(n, DISC),
-    }
-    return Table(columns)
 
 
 def _vary(rng: np.random.Generator, stars: Table, n: int) -> None:
@@ -313,59 +183,52 @@ def _transients(
     first_id: int,
 ) -> Table:
     """Return sources that only one of the images has."""
-    ny, nx = science.shape
-    x, y = (rng.uniform(_MARGIN, side - _MARGIN, n) for side in (nx, ny))
-    at_x, at_y = pixels(galaxies, science.wcs)
-    usable = np.flatnonzero(
-        (np.abs(at_x - nx / 2) < nx / 2 - _MARGIN) & (np.abs(at_y - ny / 2) < ny / 2 - _MARGIN)
-    )
-    in_host = (rng.random(n) < hosted) & bool(len(usable))
-    host = rng.choice(usable, n) if len(usable) else np.zeros(n, int)
-    scale = abs(float(np.linalg.det(science.wcs.pixel_scale_matrix))) ** 0.5 * 3600
-    shift = rng.standard_normal((2, n))
-    if len(usable):
-        shift *= np.asarray(galaxies["r_half"])[host] / scale
-        x, y = (
-            np.where(in_host, at_x[host] + shift[0], x),
-            np.where(in_host, at_y[host] + shift[1], y),
-        )
+    x, y, host = _places(rng, science, n, galaxies, hosted)
     # of the difference: noise of both images, on the blank sky
     square = np.square(true_psf(science.psf, science.size).centre).sum()
     noise = np.hypot(science.sky_sigma, template.sky_sigma) / np.sqrt(square)
     low, high = np.log(_SNR_RANGE).tolist()
-    flux = noise * np.exp(rng.uniform(low, high, n))
-    found = _at(science.wcs, x, y, "transient", flux, first_id)
-    gone = rng.random(n) < fading
+    flux = noise * np.exp(rng.uniform(low, high, len(x)))
+    found = points_at(science.wcs, x, y, "transient", flux, first_id)
+    gone = rng.random(len(x)) < fading
     found["kind"][gone] = "fading"
     found["template_flux"] = np.where(gone, flux, 0.0)
     found["flux"] = np.where(gone, 0.0, flux)
-    if len(usable):
-        found["host"] = np.where(in_host, np.asarray(galaxies["id"])[host], -1)
+    if len(galaxies):
+        found["host"] = np.where(host >= 0, np.asarray(galaxies["id"])[host], -1)
     return found
 
 
-def _difference_truth(truth: Table, science: Exposure, template: Observation) -> None:
-    """Add the true difference fluxes and their S/N, with the noise of both images there."""
-    assert science.psf is not None
-    assert science.photo_calib is not None
-    x, y = np.asarray(truth["x"]), np.asarray(truth["y"])
-    column, row = np.rint(x).astype(int), np.rint(y).astype(int)
-    square = sum_of_squares(science.psf, x, y)
-    per_electron = template.njy_per_electron
-    shot = science.variance[row, column] * (1 + per_electron / science.photo_calib.njy_per_count)
-    noise = np.sqrt(shot / square)
-    truth["diff_flux"] = np.asarray(truth["flux"]) - np.asarray(truth["template_flux"])
-    truth["diff_snr"] = np.asarray(truth["diff_flux"]) / noise
+def _places(
+    rng: np.random.Generator, science: Observation, n: int, galaxies: Table, hosted: float
+) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Return places of transients, so far apart that they are found one by one, and their hosts.
 
-
-def _varying(psf: PsfModel, amount: float) -> PsfModel:
-    """Return a PSF that changes over the image."""
-    return replace(
-        psf,
-        gradient=(0.015 * amount, -0.01 * amount),
-        bowl=0.015 * abs(amount),
-        twist=0.01 * amount,
-    )
+    In a small or crowded image there may be room for fewer.
+    """
+    ny, nx = science.shape
+    many = _TRIES * n
+    margin = min(_MARGIN, nx // 3, ny // 3)
+    x, y = (rng.uniform(margin, side - margin, many) for side in (nx, ny))
+    host = np.full(many, -1)
+    at_x, at_y = pixels(galaxies, science.wcs)
+    inside = (np.abs(at_x - nx / 2) < nx / 2 - margin) & (np.abs(at_y - ny / 2) < ny / 2 - margin)
+    if inside.any():
+        chosen = rng.random(many) < hosted
+        host = np.where(chosen, rng.choice(np.flatnonzero(inside), many), -1)
+        scale = abs(float(np.linalg.det(science.wcs.pixel_scale_matrix))) ** 0.5 * 3600
+        shift = rng.standard_normal((2, many)) * np.asarray(galaxies["r_half"])[host] / scale
+        x, y = (
+            np.where(chosen, at_x[host] + shift[0], x),
+            np.where(chosen, at_y[host] + shift[1], y),
+        )
+    kept: list[int] = []
+    for i in range(many):
+        if len(kept) == n:
+            break
+        if not kept or np.hypot(x[kept] - x[i], y[kept] - y[i]).min() > _APART * science.psf.fwhm:
+            kept.append(i)
+    return x[kept], y[kept], host[kept]
 
 
 def _shifted(wcs: WCS, by: tuple[float, float]) -> WCS:

@@ -200,6 +200,30 @@ def render(
     return exposure, _truth(objects, exposure, flux)
 
 
+def add_difference(truth: Table, science: Exposure, template: Observation) -> None:
+    """Add true differences and their signal-to-noise ratios to a truth table.
+
+    Parameters
+    ----------
+    truth : astropy.table.Table
+        Of `render`, with template_flux; diff_flux = flux - template_flux [nJy] and diff_snr, of a
+        point source against the noise of both images at its place, are added.
+    science : Exposure
+        Exposure that the truth is of.
+    template : Observation
+        How the template was taken.
+    """
+    assert science.psf is not None
+    assert science.photo_calib is not None
+    x, y = np.asarray(truth["x"]), np.asarray(truth["y"])
+    column, row = np.rint(x).astype(int), np.rint(y).astype(int)
+    square = sum_of_squares(science.psf, x, y)
+    more = template.njy_per_electron / science.photo_calib.njy_per_count
+    noise = np.sqrt(science.variance[row, column] * (1 + more) / square)
+    truth["diff_flux"] = np.asarray(truth["flux"]) - np.asarray(truth["template_flux"])
+    truth["diff_snr"] = np.asarray(truth["diff_flux"]) / noise
+
+
 def pixels(objects: Table, wcs: WCS) -> tuple[Floats, Floats]:
     """Return the positions of objects on an image.
 

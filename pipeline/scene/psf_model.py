@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, sqrt
 
 import numpy as np
@@ -64,6 +64,25 @@ class PsfModel:
     def is_constant(self) -> bool:
         """Whether it is the same everywhere."""
         return not (any(self.gradient) or self.bowl or self.twist)
+
+    def varied(self, amount: float) -> PsfModel:
+        """Return a PSF that changes over the detector.
+
+        Parameters
+        ----------
+        amount : float
+            1 for a good camera: a few percent in size, 0.02 in shear.
+
+        Returns
+        -------
+        PsfModel
+        """
+        return replace(
+            self,
+            gradient=(0.015 * amount, -0.01 * amount),
+            bowl=0.015 * abs(amount),
+            twist=0.01 * amount,
+        )
 
     def profiles(self, x: ArrayLike, y: ArrayLike, size: tuple[int, int]) -> Profiles:
         """Return the profile at positions.
