@@ -159,3 +159,19 @@ def test_registration_finds_the_error_of_the_wcs() -> None:
     assert abs(aligned.metrics["template.shift_y"]) == pytest.approx(0.17, abs=0.02)
     again = register(field.science, aligned.exposure, None)
     assert np.abs(again.correction.coefficients).max() < 0.01
+
+
+def test_registration_finds_shifts_of_many_pixels_and_rotations() -> None:
+    field = simulate_field(8, (500, 500), 200, 10, 0)
+    given = field.template.wcs
+    assert given is not None
+    c, s = np.cos(np.radians(0.2)), np.sin(np.radians(0.2))
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = list(given.wcs.ctype)
+    wcs.wcs.crval = given.wcs.crval
+    wcs.wcs.crpix = np.add(given.wcs.crpix, [11.4, -17.8])
+    wcs.wcs.cd = given.pixel_scale_matrix @ [[c, -s], [s, c]]
+    aligned = align(field.template.with_(wcs=wcs), field.science)
+    again = register(field.science, aligned.exposure, None)
+    assert again.metrics["template.register_stars"] > 20
+    assert np.abs(again.correction.coefficients).max() < 0.01

@@ -39,7 +39,7 @@ def candidates(
         x and y [pixel].
     """
     if sources is None or len(sources) == 0:
-        x, y, snr = _found(science, min_snr)
+        x, y, snr = found_sources(science, min_snr)
         star = np.ones(len(x), bool)
     else:
         x, y, snr, star = _read(sources)
@@ -66,8 +66,20 @@ def _read(sources: Table) -> tuple[Floats, Floats, Floats, Bools]:
     return column("x", np.nan), column("y", np.nan), snr, column("is_star", 1.0) > 0
 
 
-def _found(exposure: Exposure, min_snr: float) -> tuple[Floats, Floats, Floats]:
-    """Find what stands out of an image, with rough signal-to-noise ratios."""
+def found_sources(exposure: Exposure, min_snr: float) -> tuple[Floats, Floats, Floats]:
+    """Find what stands out of an image, with rough signal-to-noise ratios.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        Image without background.
+    min_snr : float
+        Fainter sources get a ratio of 0.
+
+    Returns
+    -------
+    x, y, snr : ndarray, shape (n,)
+    """
     noise = np.sqrt(np.maximum(exposure.variance, 1e-30))
     objects = sep.extract(
         exposure.image, 5.0, err=noise, mask=exposure.masked(), minarea=5, filter_kernel=None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy.table import Table
 
 from pipeline.exposure import Exposure, Metrics
+from pipeline.template.mapping import Affine
 from pipeline.template.register import Registration, register
 from pipeline.template.warp import overlap, warp
 
 #: Shifts below this are left to the kernel [pixel].
 NEGLIGIBLE = 0.01
+#: After a correction beyond this the stars are looked at once more [pixel].
+LARGE = 1.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ def align(
 ) -> Aligned:
     """Warp a template to a science image, register it with stars, and warp once more.
 
-    The second warp starts from the template itself, so that its pixels are interpolated once.
+    Every warp starts from the template itself, so that its pixels are interpolated once.
 
     Parameters
     ----------
@@ -59,15 +62,23 @@ def align(
     TemplateError
         No WCS, no overlap, or too different pixel scales.
     """
+    correction = Affine(np.zeros((2, 3)), (science.shape[1], science.shape[0]))
     warped = warp(template, science.wcs, science.shape, workers=workers)
-    registration = register(science, warped, sources)
-    if np.abs(registration.correction.coefficients).sum(axis=1).max() > NEGLIGIBLE:
-        warped = warp(
-            template,
-            science.wcs,
-            science.shape,
-            correction=registration.correction,
-            workers=workers,
-        )
-    metrics = {**registration.metrics, "template.coverage": overlap(warped)}
+    for last in (False, True):
+        registration = register(science, warped, sources)
+        step = registration.correction.coefficients
+        moved = float(np.abs(step).sum(axis=1).max())
+        if moved <= NEGLIGIBLE:
+            break
+        correction = replace(correction, coefficients=correction.coefficients + step)
+        warped = warp(template, science.wcs, science.shape, correction=correction, workers=workers)
+        if moved < LARGE or last:
+            break
+    registration = replace(registration, correction=correction)
+    metrics = {
+        **registration.metrics,
+        "template.shift_x": float(correction.coefficients[0, 0]),
+        "template.shift_y": float(correction.coefficients[1, 0]),
+        "template.coverage": overlap(warped),
+    }
     return Aligned(warped, registration, metrics)

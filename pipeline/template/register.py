@@ -7,15 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from pipeline.exposure import Exposure, Metrics
-from pipeline.subtract.stars import candidates, cut
+from pipeline.subtract.stars import candidates, cut, found_sources
 from pipeline.template.mapping import Affine, Floats
 
 _MIN_SNR = 20.0
 _MOST_STARS = 300
 _FOR_AFFINE = 8
 _ROUNDS = 5
+_SEARCH = 30.0
+_PAIRED = 100
+_FEWEST_PAIRS = 3
+_BIN = 2.0
 _FWHM_TO_SIGMA = 1.0 / (2.0 * np.sqrt(2.0 * np.log(2.0)))
 
 
@@ -58,9 +63,16 @@ def register(science: Exposure, warped: Exposure, sources: Table | None) -> Regi
     half = int(np.ceil(1.8 * science.psf.fwhm)) + 2
     where = candidates(sources, science, warped, _MIN_SNR, half + 3)[:_MOST_STARS]
     sigma = science.psf.fwhm * _FWHM_TO_SIGMA
-    here, there = (centroids(exposure.image, where, sigma, half) for exposure in (science, warped))
+    guess = where + _predicted(where, coarse(science, warped), size)
+    reach = half + 1
+    inside = (guess > reach).all(axis=1) & (guess < np.array(size) - reach - 1).all(axis=1)
+    where, guess = where[inside], guess[inside]
+    here = centroids(science.image, where, sigma, half)
+    there = centroids(warped.image, guess, sigma, half)
     shift = there - here
-    use = np.isfinite(shift).all(axis=1) & (np.abs(here - where) < sigma + 1.0).all(axis=1)
+    with np.errstate(invalid="ignore"):
+        use = (np.abs(here - where) < sigma + 1.0).all(axis=1)
+        use &= (np.abs(there - guess) < sigma + 1.0).all(axis=1)
     coefficients, use = _robust(where, shift, use, size)
     left = shift[use] - _predicted(where[use], coefficients, size)
     scatter = float(np.sqrt(np.mean(np.square(left)))) if use.any() else float("nan")
@@ -71,6 +83,47 @@ def register(science: Exposure, warped: Exposure, sources: Table | None) -> Regi
         "template.register_scatter": scatter,
     }
     return Registration(Affine(coefficients, size), metrics)
+
+
+def coarse(science: Exposure, warped: Exposure, search: float = _SEARCH) -> Floats:
+    """Find a shift of many pixels by the pairs of bright sources that have it in common.
+
+    Parameters
+    ----------
+    science, warped : Exposure
+        Science image and template on its pixels.
+    search : float
+        Largest shift [pixel].
+
+    Returns
+    -------
+    ndarray, shape (2, 3)
+        Coefficients as of `Affine`; zero if no shift stands out.
+    """
+    found = np.zeros((2, 3))
+    lists = []
+    for exposure in (science, warped):
+        x, y, snr = found_sources(exposure, _MIN_SNR)
+        brightest = np.argsort(-snr)[:_PAIRED]
+        lists.append(np.column_stack((x, y))[brightest])
+    if min(len(positions) for positions in lists) < _FEWEST_PAIRS:
+        return found
+    here, there = lists
+    offsets = (there[np.newaxis] - here[:, np.newaxis]).reshape(-1, 2)
+    offsets = offsets[np.abs(offsets).max(axis=1) <= search]
+    if not len(offsets):
+        return found
+    tree = cKDTree(offsets)
+    votes = tree.query_ball_point(offsets, _BIN, return_length=True)
+    best = offsets[tree.query_ball_point(offsets[int(np.argmax(votes))], _BIN)].mean(axis=0)
+    if votes.max() >= max(_FEWEST_PAIRS, 0.3 * min(len(here), len(there))):
+        found[:, 0] = best
+    distance, which = cKDTree(there).query(here + found[:, 0])
+    near = distance < 2.0 * _BIN
+    if near.sum() < _FEWEST_PAIRS:
+        return np.zeros((2, 3))
+    size = (science.shape[1], science.shape[0])
+    return _robust(here[near], there[which[near]] - here[near], np.ones(near.sum(), bool), size)[0]
 
 
 def centroids(image: NDArray[np.float32], where: Floats, sigma: float, half: int) -> Floats:
