@@ -11,10 +11,13 @@ from apdb.ephemeris import Ephemerides
 from apdb.expectations import Expectations
 from apdb.features.api import Features
 from apdb.forced import ForcedPhotometry
+from apdb.images.records import Processing
+from apdb.images.templates import Templates
 from apdb.input.visit import Visit
 from apdb.precovery.run import Precovery
 from apdb.query.queries import Queries
 from apdb.query.status import Monitoring
+from apdb.reference.cone import ReferenceCones
 from apdb.reference.load import ReferenceCatalogues
 from apdb.reference.neighbours import Neighbours
 from apdb.retrieval.alerts import Alerts
@@ -68,9 +71,12 @@ class Apdb(
     Monitoring,
     Neighbours,
     Precovery,
+    Processing,
     Queries,
     ReferenceCatalogues,
+    ReferenceCones,
     Settings,
+    Templates,
 ):
     """An alert production database; made by `connect`, safe to share between threads."""
 

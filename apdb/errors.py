@@ -195,6 +195,15 @@ class AlertRemoved(ApdbError):
     exit_code = 15
 
 
+class ImagesUnavailable(ApdbError):
+    """The store of images cannot be used."""
+
+    remedy = (
+        "`apdb db settings` shows image_url; see that the place is there, has room, and is whole."
+    )
+    exit_code = 16
+
+
 def error_classes() -> list[type[ApdbError]]:
     """Return every error class, in the order in which they are documented.
 

@@ -10,6 +10,9 @@ import fsspec
 from apdb.errors import InvalidInput
 from apdb.session import Session
 
+PLACES = frozenset({"archive_url", "image_url"})
+"""Settings that are a folder or an URL."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -61,8 +64,8 @@ class Settings(Session):
         name : str
             Name of the setting.
         value : object
-            Its new value; numbers may be given as such.  A path given as ``archive_url`` becomes
-            absolute.
+            Its new value; numbers may be given as such.  A path given as ``archive_url`` or
+            ``image_url`` becomes absolute.
 
         Returns
         -------
@@ -77,11 +80,11 @@ class Settings(Session):
             It may not have this value; the message says which it may have.
         """
         text = str(value)
-        if name == "archive_url" and text and "://" not in text:
+        if name in PLACES and text and "://" not in text:
             # Every program has a current folder of its own.
             text = str(Path(text).expanduser().resolve())
-        if name == "archive_url" and "://" in text:
-            _check_url(text)
+        if name in PLACES and "://" in text:
+            _check_url(name, text)
         with self.connection() as connection:
             row = connection.execute("select apdb.set_setting(%s, %s)", (name, text)).fetchone()
         assert row is not None
@@ -130,11 +133,11 @@ class Settings(Session):
         return None if row is None or row[0] is None else str(row[0])
 
 
-def _check_url(url: str) -> None:
+def _check_url(name: str, url: str) -> None:
     """Check that a URL is of a kind that is known; whether it answers shows when it is used."""
     kind = url.partition("://")[0].rpartition("::")[2]
     if kind not in fsspec.available_protocols():
         raise InvalidInput(
-            f"archive_url cannot be {url!r}: no kind of place is called {kind}; give a folder, or "
+            f"{name} cannot be {url!r}: no kind of place is called {kind}; give a folder, or "
             "a URL that fsspec knows, such as s3://…"
         )

@@ -64,6 +64,7 @@ ROOMS = {
     "archive": "files of the archive and the index of their alerts; maintenance",
     "retrieval": "what alerts are asked by; brokers may call it",
     "service": "tokens and audit of the alert service",
+    "images": "the image store: index, templates, metrics, what was processed",
     "nway": "sources of many catalogues, grouped into objects",
     "query": "what analysts ask; readers may call it",
     "status": "what operators ask; readers may call it",

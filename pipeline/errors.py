@@ -74,3 +74,9 @@ class ClassifyError(StageError):
     """The model of real and bogus cannot be trained or used."""
 
     stage = "classify"
+
+
+class FakesError(StageError):
+    """Fakes cannot be injected into this image, or efficiencies not measured with them."""
+
+    stage = "fakes"

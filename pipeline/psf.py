@@ -263,11 +263,12 @@ def shifted(images: Floats, dx: ArrayLike, dy: ArrayLike) -> Floats:
 def _shift_matrix(by: ArrayLike, k: int) -> Floats:
     """Return matrices that shift periodic sequences of odd length: the Dirichlet kernel."""
     by = np.atleast_1d(np.asarray(by, np.float64))
-    at = np.arange(k)
-    distance = at[:, np.newaxis] - at[np.newaxis] - by[:, np.newaxis, np.newaxis]
+    # Only 2k - 1 distances occur.
+    distance = np.arange(1 - k, k) - by[:, np.newaxis]
     below = np.sin(np.pi * distance / k)
     at_node = np.abs(below) < 1e-12
     above = np.sin(np.pi * distance)
     cosine = np.cos(np.pi * distance) / np.cos(np.pi * distance / k)
     found = np.where(at_node, cosine, above / (k * np.where(at_node, 1.0, below)))
-    return np.asarray(found)
+    at = np.arange(k)
+    return np.ascontiguousarray(found[:, at[:, np.newaxis] - at[np.newaxis] + k - 1])

@@ -89,6 +89,8 @@ def test_little_is_written_as_little(tmp_path: Path) -> None:
     assert after.unit == "electron"
     (tmp_path / "there").write_bytes(b"x")
     write_exposure(after, tmp_path / "there")
+    write_exposure(after, "memory://scene/there.fits")
+    assert (read_exposure("memory://scene/there.fits").image == PIXELS).all()
     assert (read_exposure((tmp_path / "there").as_uri()).image == PIXELS).all()
     with pytest.raises(ReadError, match="no world coordinates"):
         read_exposure(tmp_path / "there", require_wcs=True)
@@ -307,3 +309,44 @@ def test_real_files(test_data: Path, name: str) -> None:
     if found.wcs is not None:
         x, y = found.wcs.world_to_pixel_values(*found.wcs.pixel_to_world_values(7.0, 9.0))
         assert (x, y) == pytest.approx((7.0, 9.0), abs=1e-3)
+
+
+def test_damaged_files_are_read_or_refused() -> None:
+    """Whatever bytes are lost or changed: an exposure or a ReadError, nothing else."""
+    exposure = full_exposure(sip_wcs())
+    header = tpv_wcs().to_header()
+    header.update({"DATE-OBS": "2026-01-01T00:00:00", "EXPTIME": 30.0, "GAIN": 2.0})
+    files = [io.BytesIO() for _ in range(3)]
+    write_exposure(exposure, files[0])
+    write_exposure(exposure, files[1], compress=False)
+    fits.PrimaryHDU(PIXELS.astype(np.uint16), header).writeto(files[2])
+    rng = np.random.default_rng(12)
+    outcomes = {"read": 0, "refused": 0}
+    for i in range(90):
+        content = bytearray(files[i % 3].getvalue())
+        if i % 4 == 0:
+            content = content[: rng.integers(len(content))]
+        else:
+            # most harm is done in headers
+            reach = (2880, 9000, len(content))[i % 4 - 1]
+            for at in rng.integers(reach, size=rng.integers(1, 6)):
+                content[at] = rng.integers(32, 127)
+        try:
+            found = read_exposure(io.BytesIO(bytes(content)))
+        except ReadError:
+            outcomes["refused"] += 1
+        else:
+            outcomes["read"] += 1
+            assert np.isfinite(found.image).all()
+            assert (found.mask.shape, found.variance.shape) == (found.shape, found.shape)
+    assert min(outcomes.values()) > 20
+
+
+def test_cubes_of_one_plane_are_images(tmp_path: Path) -> None:
+    fits.writeto(tmp_path / "cube.fits", PIXELS[np.newaxis])
+    assert (read_exposure(tmp_path / "cube.fits").image == PIXELS).all()
+    # beyond what single precision holds
+    huge = PIXELS.astype(float)
+    huge[2, 3] = 1e300
+    fits.writeto(tmp_path / "huge.fits", huge)
+    assert np.argwhere(read_exposure(tmp_path / "huge.fits").mask).tolist() == [[2, 3]]

@@ -21,10 +21,11 @@ from apdb.archive.manifest import night_manifest
 from apdb.archive.names import OWNER, Name, is_ours, manifest_path, parse
 from apdb.archive.place import Entry, Place
 from apdb.errors import ArchiveUnavailable, Busy
+from apdb.images.maintenance import ImagesMaintained, maintain_images
 from apdb.schema.partitions import make_partitions
 from apdb.session import Session
 
-STEPS = ("partitions", "retention", "orphans", "seals")
+STEPS = ("partitions", "retention", "orphans", "seals", "images")
 """What there is to do, in order."""
 
 ORPHAN_AGE = 3600.0
@@ -106,6 +107,8 @@ class Maintained:
         Nights.
     n_requests : int
         Requests to the alert service that retention forgot.
+    images : ImagesMaintained
+        Files of the image store.
     """
 
     dry_run: bool
@@ -116,6 +119,7 @@ class Maintained:
     strange: list[str] = field(default_factory=list)
     sealed: list[Sealed] = field(default_factory=list)
     n_requests: int = 0
+    images: ImagesMaintained = field(default_factory=ImagesMaintained)
 
 
 def maintain(
@@ -161,16 +165,30 @@ def maintain(
             with session.connection() as connection:
                 done.n_requests = _value(connection, "select apdb.forget_requests(%s)", dry_run)
         place = archive_place(session)
-        if place is None:
-            return done
-        if "retention" in steps:
+        if place is not None and "retention" in steps:
             done.expired += _expire(session, place, dry_run, told)
-        if "orphans" in steps:
+        if place is not None and "orphans" in steps:
             _claim(session, place, dry_run)
             _orphans(session, place, done, orphan_age, told)
-        if "seals" in steps:
+        if place is not None and "seals" in steps:
             done.sealed += _seal(session, place, dry_run, told)
+        if "images" in steps:
+            done.images = _images(session, dry_run, orphan_age, told)
     return done
+
+
+def _images(session: Session, dry_run: bool, orphan_age: float, told: Watch) -> ImagesMaintained:
+    with session.reading() as connection:
+        url = _value(connection, "select apdb.setting('image_url')")
+    if not url:
+        return ImagesMaintained()
+    return maintain_images(
+        session,
+        Place(url),
+        dry_run=dry_run,
+        orphan_age=orphan_age,
+        watch=lambda done, total: told("images", done, total),
+    )
 
 
 def archive_place(session: Session) -> Place | None:

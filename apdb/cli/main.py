@@ -18,11 +18,14 @@ from apdb.cli import (
     maintain,
     nway,
     precovery,
+    process,
+    process_night,
     query,
     reference,
     serve,
     server,
     store,
+    templates,
     xmatch,
 )
 from apdb.cli.context import Settings
@@ -43,6 +46,8 @@ app.add_typer(db.app, name="db")
 app.add_typer(forced.app, name="forced")
 app.add_typer(precovery.app, name="precovery")
 app.command()(store.store)
+app.command()(process.process)
+app.command("process-night")(process_night.process_night)
 app.command()(demo.demo)
 app.command()(query.objects)
 app.command("object")(query.object_)
@@ -51,6 +56,7 @@ app.command()(query.sources)
 app.command()(query.status)
 app.command("nway")(nway.nway_)
 app.add_typer(reference.app, name="reference")
+app.add_typer(templates.app, name="templates")
 app.command()(xmatch.xmatch)
 app.command("maintain")(maintain.maintain_)
 app.command("characterize")(characterize.characterize)

@@ -30,11 +30,11 @@ def maintain_(
         float, typer.Option(min=0.0, help="How old a file must be to be an orphan [s].")
     ] = ORPHAN_AGE,
 ) -> None:
-    """Make partitions ahead, apply retention, remove orphans of the archive, seal nights.
+    """Make partitions ahead, apply retention, remove orphans of archive and images, seal nights.
 
     Run it daily, from cron for instance. It is safe at any time, beside visits that are being
     stored, and may be broken off and repeated. What retention keeps, and when a night is sealed,
-    are settings: `apdb db settings` shows those called archive_… and api_….
+    are settings: `apdb db settings` shows those called archive_…, image_… and api_….
     """
     unknown = [name for name in step or () if name not in STEPS]
     if unknown:
@@ -62,6 +62,8 @@ def maintain_(
 def _print(found: Maintained) -> None:
     would = "would be " if found.dry_run else ""
     typer.echo(f"partitions  {len(found.partitions)} made")
+    images = found.images
+    _print_files("images", f"{would}removed", _removed(images.expired + images.orphans))
     _print_files("retention", f"{would}removed", found.expired)
     if found.n_requests:
         typer.echo(f"audit       {found.n_requests:,} requests {would}forgotten")
@@ -78,6 +80,10 @@ def _print(found: Maintained) -> None:
             f"sealed      {each.night}, seal {each.seal} {would}made: {each.n_alerts:,} alerts, "
             f"{complete}, {verdict}"
         )
+
+
+def _removed(files: list[tuple[str, int, str]]) -> list[Removed]:
+    return [Removed(*file) for file in files]
 
 
 def _print_files(title: str, what: str, files: list[Removed]) -> None:

@@ -14,6 +14,7 @@ import apdb
 from apdb.cli.context import print_json, settings
 from apdb.cli.tables import ids_as_strings, show_rows
 from apdb.precovery.run import DeadLetter, PrecoveryQueue, PrecoverySummary, Watcher, load_measure
+from apdb.precovery.work import Measure
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,11 +31,13 @@ app = typer.Typer(
 def run(
     context: typer.Context,
     measure: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="MODULE:FUNCTION", help="The function that measures.", show_default=False
+            metavar="[MODULE:FUNCTION]",
+            help="The function that measures. Default: on the images of the image store.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, max=5000, help="Objects taken at a time.")] = 500,
     attempts: Annotated[
         int, typer.Option(min=1, help="Attempts after which an object is given up.")
@@ -50,6 +53,9 @@ def run(
 ) -> None:
     """Measure the new objects that wait in the queue.
 
+    Without MODULE:FUNCTION, the differences in the image store are measured (setting image_url);
+    visits whose images are not kept there give nothing.
+
     MODULE:FUNCTION is called for one image at a time with an astropy Table of positions
     (dia_object_id, ra, dec [deg]), the visit in its meta["visit"]; it returns a table with
     dia_object_id, psf_flux and psf_flux_err [nJy], or None where there is nothing to measure. An
@@ -59,10 +65,10 @@ def run(
     Run it from cron or with --stay, in as many processes as you like; any may be killed at any
     time. Exit code 0 when nothing failed, 1 when images failed or objects were given up.
     """
-    function = load_measure(measure)
+    given = None if measure is None else load_measure(measure)
     with apdb.connect(settings(context).resolve_dsn()) as db, _Bar() as bar:
         summary = db.run_precovery(
-            function,
+            given or _of_image_store(db),
             batch=batch,
             max_attempts=attempts,
             backoff=backoff,
@@ -113,6 +119,13 @@ def retry(
         print_json({"n_queued": n})
     else:
         typer.echo(f"{n} queued again")
+
+
+def _of_image_store(db: apdb.Apdb) -> Measure:
+    from pipeline.process.forced import Precover
+
+    db.images_root()  # says so at once if there is no image store
+    return Precover(db)
 
 
 class _Bar(Watcher):

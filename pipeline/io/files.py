@@ -186,9 +186,16 @@ def pixels_of(hdu: Any, name: str, dtype: type[Any] = np.float32) -> NDArray[Any
     header = hdu.header
     blank = header.get("BLANK") if int(header["BITPIX"]) > 0 else None
     value = None if blank is None else blank * header.get("BSCALE", 1) + header.get("BZERO", 0)
-    data = np.asarray(hdu.data).reshape(shape_of(hdu))
+    try:
+        data = np.asarray(hdu.data).reshape(shape_of(hdu))
+    except Exception as error:
+        # decompressors have exceptions of their own, which are not public
+        raise ReadError(
+            f"{name}: the pixels of HDU {hdu.name or 0} cannot be read ({error}); transfer it again"
+        ) from error
     empty = None if value is None else data == value
-    pixels = data.astype(dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        pixels = data.astype(dtype)
     if empty is not None and np.issubdtype(dtype, np.floating):
         pixels[empty] = np.nan
     return pixels

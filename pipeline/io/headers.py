@@ -24,7 +24,7 @@ AIRMASS = ("AIRMASS", "SECZ")
 BAND = ("FILTER", "BAND", "FILTER1", "FILTER2", "FILTNAM")
 VISIT = ("VISIT", "EXPNUM", "EXPID", "OBSID", "RUN-ID")
 DETECTOR = ("DETECTOR", "CCDNUM", "CHIPID", "CCDID", "DETID")
-MIDDLE = ("DATE-AVG", "MJD-AVG", "MJD-MID", "DATE-MID")
+MIDDLE = ("DATE-AVG", "MJD-AVG", "MJD-MID", "MJDMID", "DATE-MID")
 START = ("MJD-BEG", "DATE-BEG", "MJD-OBS", "DATE-OBS", "MJD", "DATE")
 
 #: Smaller numbers of visits are taken for counters.

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyError
 from astropy.wcs import WCS
 
 from pipeline.errors import ReadError
 from pipeline.exposure import Exposure, ExposureInfo, PhotoCalib
 from pipeline.io.files import find_hdu, pixels_of
-from pipeline.io.headers import wcs_of
+from pipeline.io.headers import unit_of, wcs_of
 from pipeline.io.planes import planes_header, to_bits
 from pipeline.psf import Psf
 
@@ -25,7 +26,7 @@ _STRUCTURE = (
 
 
 def without_structure(header: fits.Header) -> fits.Header:
-    """Return a header without the cards that describe arrays and extensions.
+    """Return a header without the cards that describe arrays and extensions, or are unreadable.
 
     Parameters
     ----------
@@ -39,7 +40,17 @@ def without_structure(header: fits.Header) -> fits.Header:
     header.strip()
     for keyword in _STRUCTURE:
         header.remove(keyword, ignore_missing=True, remove_all=True)
+    for number in reversed([i for i, card in enumerate(header.cards) if not _readable(card)]):
+        del header[number]
     return header
+
+
+def _readable(card: fits.Card) -> bool:
+    """Tell whether a card follows the standard so far that it has a value."""
+    try:
+        return card.value is not None
+    except VerifyError:
+        return False
 
 
 def is_own(hdus: fits.HDUList) -> bool:
@@ -124,7 +135,7 @@ def read(hdus: fits.HDUList, name: str) -> Exposure:
         pixels_of(image, name),
         to_bits(pixels_of(mask, name, np.uint32), mask.header, None),
         pixels_of(variance, name),
-        unit=header["BUNIT"],
+        unit=unit_of(header, name)[0],
         info=_info(header) if "VISIT" in header else None,
         psf=_psf(hdus, name) if "PSF_BASIS" in hdus else None,
         wcs=wcs_of(header),
@@ -214,13 +225,11 @@ def _psf_hdus(psf: Psf) -> list[Any]:
 
 def _psf(hdus: fits.HDUList, name: str) -> Psf:
     """Return what `_psf_hdus` wrote."""
-    basis = hdus["PSF_BASIS"]
-    if "PSF_WEIGHTS" not in hdus:
-        raise ReadError(f"{name}: PSF_BASIS without PSF_WEIGHTS: the file is not whole")
-    header = basis.header
-    return Psf(
-        np.asarray(basis.data, np.float64),
-        np.asarray(hdus["PSF_WEIGHTS"].data, np.float64),
-        header["PSFORDER"],
-        (header["PSFNX"], header["PSFNY"]),
-    )
+    arrays = []
+    for key in ("PSF_BASIS", "PSF_WEIGHTS"):
+        if key not in hdus or not isinstance(hdus[key], fits.ImageHDU):
+            raise ReadError(f"{name}: no image {key}: the PSF is not whole; write the file again")
+        arrays.append(np.asarray(hdus[key].data, np.float64))
+    header = hdus["PSF_BASIS"].header
+    basis, weights = arrays
+    return Psf(basis, weights, header["PSFORDER"], (header["PSFNX"], header["PSFNY"]))

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import IO
 
+import fsspec
 from astropy.io.fits.verify import VerifyWarning
 
 from pipeline.exposure import Exposure
@@ -22,14 +23,14 @@ def write_exposure(
 ) -> None:
     """Write an exposure; `read_exposure` returns it as it was, to the last bit.
 
-    A file appears under its name when it is complete.
+    A local file appears under its name when it is complete.
 
     Parameters
     ----------
     exposure : Exposure
         What to write, with PSF, world coordinates, calibration, visit and header.
     path : str, Path or file object
-        Where to; what is there is replaced.
+        Where to: path, fsspec URL or open file; what is there is replaced.
     compress : bool
         Whether images are compressed in tiles, without loss.
     quantize : float, optional
@@ -45,6 +46,10 @@ def write_exposure(
     with warnings.catch_warnings():
         # cards of old headers that are repaired on the way
         warnings.simplefilter("ignore", VerifyWarning)
+        if isinstance(path, str) and "://" in path:
+            with fsspec.open(path, "wb") as remote:
+                hdus.writeto(remote, output_verify="silentfix+ignore")
+            return
         if not isinstance(path, str | Path):
             hdus.writeto(path, output_verify="silentfix+ignore")
             return

@@ -173,6 +173,14 @@ as $$
         'requests to the alert service are forgotten after so long; 0: never'
     ),
     (
+        'image_url', 'text', null, null, false, null, null,
+        'folder or fsspec URL of the image store; empty: images are not kept'
+    ),
+    (
+        'image_keep_days', 'number', 30.0, 1e6, false, null, 'd',
+        'images and their catalogues, and templates after they were retired, are removed after so long'
+    ),
+    (
         'features_history_days', 'number', 0.0, 36525.0, false, null, 'd',
         'how far back the light curves go that objects are characterised by; 0: as history_days'
     ),

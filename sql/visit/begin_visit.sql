@@ -33,14 +33,7 @@ as $$
 declare
     v_today double precision := apdb.mjd_tai(clock_timestamp());
 begin
-    select b.band into band
-    from apdb_base.band as b
-    where b.filter = p_filter;
-    if band is null then
-        raise exception 'unknown band %: known are %',
-            quote_literal(p_filter), (select string_agg(b.filter, ', ' order by b.filter) from apdb_base.band as b)
-        using errcode = 'VA001', hint = 'apdb db band FILTER BAND makes an instrument''s filter known.';
-    end if;
+    band := apdb.band_of(p_filter);
     rule := apdb.setting('association_rule');
     radius := apdb.setting('association_radius');
     site_longitude := apdb.setting('site_longitude');

@@ -1,0 +1,145 @@
+"""Sky: its level, its noise, and where the sky cannot be seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import sep
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pipeline.errors import CalibrateError
+from pipeline.exposure import Image
+
+_MAD = 1.4826
+_VIGNETTE_BLOCK = 16
+_RIM_BLOCKS = 2
+_ENOUGH = 400
+_SAMPLE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Background:
+    """Level and noise of the sky.
+
+    Attributes
+    ----------
+    level, rms : ndarray of float32, shape (ny, nx)
+        Of every pixel, in the unit of the image.
+    """
+
+    level: Image
+    rms: Image
+
+
+def background(image: Image, masked: NDArray[np.bool_], box: int, filter_size: int) -> Background:
+    """Estimate the background in cells, the clipped median or mode of each, and interpolate.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (ny, nx)
+        Pixels.
+    masked : ndarray of bool, shape (ny, nx)
+        Not to be used: bad, or on sources.
+    box : int
+        Side of a cell [pixel].
+    filter_size : int
+        Side of the median filter on the cells.
+
+    Returns
+    -------
+    Background
+
+    Raises
+    ------
+    CalibrateError
+        No pixels are left.
+    """
+    if masked.size - np.count_nonzero(masked) < _ENOUGH:
+        raise CalibrateError(
+            f"only {masked.size - np.count_nonzero(masked)} of {masked.size} pixels are sky; "
+            "check the mask (saturation level, defects) of this image"
+        )
+    # Equal cells: a sliver at the edge would have a level of its own.
+    sides = [int(np.ceil(side / max(1, round(side / box)))) for side in image.shape]
+    found = sep.Background(
+        np.ascontiguousarray(image, np.float32),
+        mask=masked,
+        bh=sides[0],
+        bw=sides[1],
+        fh=filter_size,
+        fw=filter_size,
+    )
+    return Background(found.back(dtype=np.float32), found.rms(dtype=np.float32))
+
+
+def vignetted(image: Image, masked: NDArray[np.bool_], fraction: float) -> NDArray[np.bool_]:
+    """Find regions that the sky does not reach: corners behind a round filter, shutter, baffles.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (ny, nx)
+        Pixels, with the sky in them.
+    masked : ndarray of bool, shape (ny, nx)
+        Not to be used.
+    fraction : float
+        Darker than this part of the median sky is vignetted.
+
+    Returns
+    -------
+    ndarray of bool, shape (ny, nx)
+        All false for an image without sky, where nothing can be told.
+    """
+    nothing = np.zeros(image.shape, bool)
+    level, noise = sky(image, masked)
+    side = _VIGNETTE_BLOCK
+    if fraction <= 0 or level * (1 - fraction) < 5 * noise or min(image.shape) < 4 * side:
+        return nothing
+    rows, columns = image.shape[0] // side, image.shape[1] // side
+    blocks = image[: rows * side, : columns * side].reshape(rows, side, columns, side)
+    bright = np.median(blocks[:, ::2, :, ::2], axis=(1, 3)) / level
+    dark = _from_the_border(bright < fraction)
+    if not dark.any():
+        return nothing
+    # From the dark to where the light is whole, as far as it falls off next to the dark.
+    dark = ndimage.binary_propagation(dark, mask=bright < 0.5 * (1.0 + fraction))
+    dark = ndimage.binary_dilation(dark, np.ones((5, 5)))
+    wide = np.repeat(np.repeat(dark, side, axis=0), side, axis=1)
+    rest = [(0, size - got) for size, got in zip(image.shape, wide.shape, strict=True)]
+    return np.asarray(np.pad(wide, rest, mode="edge"))
+
+
+def _from_the_border(blocks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return regions that reach the border of the image: what shades an image does."""
+    labels, count = ndimage.label(blocks)
+    rim = np.ones(blocks.shape, bool)
+    rim[1:-1, 1:-1] = False
+    reaching = np.bincount(labels[rim], minlength=count + 1) >= _RIM_BLOCKS
+    reaching[0] = False
+    return np.asarray(reaching[labels])
+
+
+def sky(image: Image, masked: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return level and noise of the sky of a sample of the pixels.
+
+    The noise is that of the pixels below the median, which sources do not reach, or hardly.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (ny, nx)
+        Pixels.
+    masked : ndarray of bool, shape (ny, nx)
+        Not to be used.
+
+    Returns
+    -------
+    level, noise : float
+    """
+    step = max(1, int(np.sqrt(image.size / _SAMPLE)))
+    values = image[::step, ::step][~masked[::step, ::step]]
+    if not values.size:
+        return float("nan"), float("nan")
+    level = float(np.median(values))
+    below = values[values <= level]
+    return level, float(_MAD * np.median(level - below))

@@ -1,0 +1,381 @@
+"""Model of the PSF from stars: an analytic core, what is left of it, and how it varies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
+from scipy.optimize import least_squares
+
+from pipeline.calibrate.fit import cut_outside
+from pipeline.calibrate.kernels import cut
+from pipeline.exposure import Image
+from pipeline.psf import Psf, n_terms, shifted, terms
+
+Floats = NDArray[np.float64]
+
+_PAD = 3
+_SHUFFLES = 12
+_TOP_SNR = 200.0
+_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class PsfFit:
+    """A model of the PSF and the stars that it comes from.
+
+    Attributes
+    ----------
+    psf : Psf
+        Model.
+    used : ndarray of bool, shape (n,)
+        Stars that were not rejected.
+    order : int
+        Degree of the variation.
+    components : int
+        Images that vary, beside the mean.
+    scatter : float
+        Robust scatter of the residuals of the stars, over their flux: Σ|star - model| / flux.
+    """
+
+    psf: Psf
+    used: NDArray[np.bool_]
+    order: int
+    components: int
+    scatter: float
+
+
+@dataclass(frozen=True)
+class Stars:
+    """Pixels around stars.
+
+    Attributes
+    ----------
+    pixels : ndarray, shape (n, m, m)
+        Without background and neighbours; wider than the model by a margin for shifts.
+    holes : ndarray of bool, shape (n, m, m)
+        Pixels that are not used.
+    noise : ndarray, shape (n,)
+        Of a pixel of the sky beside each.
+    column, row : ndarray of int, shape (n,)
+        Middle pixels.
+    """
+
+    pixels: Floats
+    holes: NDArray[np.bool_]
+    noise: Floats
+    column: NDArray[np.int64]
+    row: NDArray[np.int64]
+
+    @classmethod
+    def cut(
+        cls,
+        image: Image,
+        variance: Image,
+        bad: NDArray[np.bool_],
+        x: Floats,
+        y: Floats,
+        half: int,
+    ) -> Stars:
+        """Cut stars out of an image.
+
+        Parameters
+        ----------
+        image, variance : ndarray of float32, shape (ny, nx)
+            Pixels without background, and their variance.
+        bad : ndarray of bool, shape (ny, nx)
+            Pixels that are not used.
+        x, y : ndarray, shape (n,)
+            Positions [pixel].
+        half : int
+            Pixels on either side of the middle one in the model.
+
+        Returns
+        -------
+        Stars
+        """
+        column, row = (np.rint(v).astype(np.int64) for v in (x, y))
+        wide = half + _PAD
+        pixels = cut(image, column, row, wide).astype(np.float64)
+        holes = cut_outside(bad, column, row, wide) > 0
+        # Only the rim: the variance of the middle is that of the star.
+        rim = cut(variance, column, row, wide)[:, :: 2 * wide].reshape(len(pixels), -1)
+        noise = np.sqrt(np.median(rim, axis=1))
+        known = noise > 0
+        noise[~known] = np.median(noise[known]) if known.any() else 1.0
+        return cls(pixels, holes, noise, column, row)
+
+    def with_own(self, psf: Psf, x: Floats, y: Floats, flux: Floats) -> Stars:
+        """Put the stars back into stamps that all sources were taken off from.
+
+        Parameters
+        ----------
+        psf : Psf
+            As they were taken off.
+        x, y, flux : ndarray, shape (n,)
+            Stars.
+
+        Returns
+        -------
+        Stars
+        """
+        margin = self.half + _PAD - psf.half
+        stamps = psf.stamps(x, y) * flux[:, np.newaxis, np.newaxis]
+        if margin >= 0:
+            own = np.pad(stamps, ((0, 0), (margin, margin), (margin, margin)))
+        else:
+            own = stamps[:, -margin:margin, -margin:margin]
+        return replace(self, pixels=self.pixels + own)
+
+    @property
+    def half(self) -> int:
+        """Pixels on either side of the middle one in the model."""
+        return int(self.pixels.shape[1] // 2 - _PAD)
+
+    def centred(self, x: Floats, y: Floats, flux: Floats, model: Psf | None) -> _Centred:
+        """Fill what is bad, shift, and normalise."""
+        stamps = self.pixels / flux[:, np.newaxis, np.newaxis]
+        dx, dy = x - self.column, y - self.row
+        if model is None:
+            # The other side of the star is the best there is.
+            other = (slice(None), slice(None, None, -1), slice(None, None, -1))
+            filling = np.where(self.holes[other], 0.0, stamps[other])
+        else:
+            around = ((0, 0), (_PAD, _PAD), (_PAD, _PAD))
+            filling = np.pad(shifted(model.at(x, y), dx, dy), around)
+        stamps = np.where(self.holes, filling, stamps)
+        moved = shifted(stamps, -dx, -dy)[:, _PAD:-_PAD, _PAD:-_PAD]
+        noise = self.noise / flux
+        # The model reaches to three FWHM, and the noise counts on 4πσ².
+        area = 4.0 * np.pi * (self.half / 7.0) ** 2
+        return _Centred(moved, 1.0 / (noise * np.sqrt(area)), noise)
+
+
+@dataclass(frozen=True)
+class _Centred:
+    """Stars shifted to the middle pixel, with unit flux."""
+
+    images: Floats
+    snr: Floats
+    noise: Floats
+
+
+def order_for(stars: int, highest: int, per_term: float) -> int:
+    """Return the degree of a polynomial that so many stars can carry.
+
+    Parameters
+    ----------
+    stars : int
+        Number of stars.
+    highest : int
+        Largest degree wanted.
+    per_term : float
+        Stars needed per term.
+
+    Returns
+    -------
+    int
+    """
+    fitting = [o for o in range(highest + 1) if stars >= per_term * n_terms(o)]
+    return max(fitting, default=0)
+
+
+def fit_psf(
+    stars: Stars,
+    x: Floats,
+    y: Floats,
+    flux: Floats,
+    *,
+    order: int,
+    per_term: float,
+    size: tuple[int, int],
+) -> PsfFit:
+    """Model the PSF of stars whose neighbours have been taken off.
+
+    The mean star is an elliptical Moffat profile plus what is left of it where that is above the
+    noise.  Deviations of stars are regressed on polynomials of the position; of the matrix of
+    coefficients (term × pixel) those singular images are kept whose singular value is larger than
+    any found when the stars change places, so that few stars give a PSF that does not vary.
+
+    Parameters
+    ----------
+    stars : Stars
+        Pixels around the stars, without background and neighbours.
+    x, y, flux : ndarray, shape (n,)
+        Stars.
+    order : int
+        Highest degree of the variation.
+    per_term : float
+        Stars needed per term.
+    size : tuple of int
+        Columns and rows of the image.
+
+    Returns
+    -------
+    PsfFit
+    """
+    x, y, flux = (np.array(v, np.float64) for v in (x, y, flux))
+    half = stars.half
+    used = np.ones(len(x), bool)
+    model: Psf | None = None
+    for _ in range(_ROUNDS):
+        centred = stars.centred(x, y, flux, model)
+        psf, components, degree = _regress(centred, x, y, used, order, per_term, size)
+        residuals = centred.images - psf.at(x, y)
+        core = _disc(half, max(2.0, 0.8 * psf.fwhm))
+        misfit = np.abs(residuals)[:, core].sum(axis=1)
+        used = _keep(misfit, centred.snr)
+        flux, dx, dy = _refine(centred, psf, x, y, flux, core)
+        x, y = x + dx, y + dy
+        model = psf
+    return PsfFit(psf, used, degree, components, float(np.median(misfit[used])))
+
+
+def _regress(
+    stars: _Centred,
+    x: Floats,
+    y: Floats,
+    used: NDArray[np.bool_],
+    order: int,
+    per_term: float,
+    size: tuple[int, int],
+) -> tuple[Psf, int, int]:
+    """Return the model, the number of its varying images, and their degree."""
+    images = stars.images[used]
+    weight = 1.0 / (1.0 / np.maximum(stars.snr[used], 1e-3) ** 2 + 1.0 / _TOP_SNR**2)
+    weight = weight / weight.sum()
+    mean = np.tensordot(weight, images, axes=1)
+    if len(images) >= 5:
+        # A neighbour that was not found is in one star, not in the middle one of many.
+        middle = np.median(images, axis=0)
+        spread = 1.4826 * np.median(np.abs(images - middle), axis=0)
+        reach = 4.0 * np.maximum(spread, stars.noise[used][:, np.newaxis, np.newaxis])
+        images = np.clip(images, middle - reach, middle + reach)
+        mean = np.tensordot(weight, images, axes=1)
+    noise = float(np.sqrt(np.sum((weight * stars.noise[used]) ** 2)))
+    base = _denoised(mean, noise)
+    total = base.sum()
+    degree = order_for(len(images), order, per_term)
+    found = _components(images - mean, mean, x[used], y[used], weight, degree, size)
+    if found is None:
+        return Psf.constant(base / total, size), 0, degree
+    coefficients, vectors = found
+    basis = np.concatenate([base[np.newaxis], vectors])
+    first = np.zeros((1, n_terms(degree)))
+    first[0, 0] = 1.0
+    psf = Psf(basis / total, np.concatenate([first, coefficients]), degree, size)
+    return psf, len(vectors), degree
+
+
+def _without_noise(image: Floats) -> Floats:
+    """Return an image of the variation without what is no more than its noise, seen at the rim."""
+    half = image.shape[0] // 2
+    rim = image[~_disc(half, 0.75 * half)]
+    return image * _gain(image, 1.4826 * float(np.median(np.abs(rim))))
+
+
+def _gain(signal: Floats, noise: float) -> Floats:
+    """Return Wiener's factor from the power around each pixel."""
+    power = uniform_filter(signal**2, 5, mode="nearest")
+    return np.asarray(np.clip(1.0 - 1.5 * noise**2 / np.maximum(power, 1e-30), 0.0, 1.0))
+
+
+def _components(
+    deviations: Floats,
+    mean: Floats,
+    x: Floats,
+    y: Floats,
+    weight: Floats,
+    degree: int,
+    size: tuple[int, int],
+) -> tuple[Floats, Floats] | None:
+    """Return coefficients (r, n_terms) and images (r, k, k) of the variation, if there is any."""
+    if degree == 0:
+        return None
+    design = terms(x, y, degree, size)[:, 1:]
+    centre = weight @ design
+    centred = (design - centre) * np.sqrt(weight)[:, np.newaxis]
+    data = deviations.reshape(len(deviations), -1) * np.sqrt(weight)[:, np.newaxis]
+    # In an orthonormal basis of the terms noise is the same in all of them.
+    q, r = np.linalg.qr(centred)
+    if np.abs(np.diagonal(r)).min() < 1e-8 * np.abs(np.diagonal(r)).max():
+        return None
+    found = q.T @ data
+    # Judged where the light is; in the wings there is only noise to be found.
+    light = np.sqrt(np.clip(mean.ravel() / mean.max(), 0.0, None))
+    u, s, _ = np.linalg.svd(found * light, full_matrices=False)
+    rng = np.random.default_rng(1)
+    by_chance = max(
+        np.linalg.norm((q.T @ data[rng.permutation(len(data))]) * light, 2)
+        for _ in range(_SHUFFLES)
+    )
+    keep = s > 1.05 * by_chance
+    if not keep.any():
+        return None
+    coefficients = np.linalg.solve(r, u[:, keep]).T
+    constant = -coefficients @ centre
+    images = np.stack([_without_noise(one.reshape(mean.shape)) for one in u[:, keep].T @ found])
+    return np.concatenate([constant[:, np.newaxis], coefficients], axis=1), images
+
+
+def _denoised(mean: Floats, noise: float) -> Floats:
+    """Return a Moffat profile plus what is left of the mean star where that is above the noise."""
+    profile = _moffat(mean, noise)
+    left = mean - profile
+    return np.asarray(profile + _gain(left, noise) * left)
+
+
+def _moffat(mean: Floats, noise: float) -> Floats:
+    """Fit an elliptical Moffat profile."""
+    half = mean.shape[0] // 2
+    at = np.arange(-half, half + 1, dtype=np.float64)
+    dy, dx = np.meshgrid(at, at, indexing="ij")
+    error = np.hypot(noise, 0.01 * np.maximum(mean, 0))
+    error = np.maximum(error, 1e-4 * mean.max())
+
+    def profile(p: Floats) -> Floats:
+        u, v = dx - p[1], dy - p[2]
+        rho = np.exp(p[3]) * u * u + np.exp(p[4]) * v * v + 2 * p[5] * u * v
+        return np.asarray(p[0] * (1.0 + np.maximum(rho, 0) / np.exp(p[6])) ** -np.exp(p[6]))
+
+    width = np.sqrt(mean.sum() / (2 * np.pi * max(mean.max(), 1e-12)))
+    start = -2.0 * np.log(max(width, 0.5)) - np.log(2.0)
+    guess = np.array([mean.max(), 0.0, 0.0, start, start, 0.0, np.log(3.5)])
+    found = least_squares(
+        lambda p: ((profile(p) - mean) / error).ravel(), guess, loss="soft_l1", max_nfev=200
+    )
+    return profile(found.x)
+
+
+def _keep(misfit: Floats, snr: Floats) -> NDArray[np.bool_]:
+    """Tell which stars look like the model; half of them always stay."""
+    if len(misfit) < 4:
+        return np.ones(len(misfit), bool)
+    # Faint stars differ by their noise, which is no reason to reject them.
+    excess = misfit * np.clip(snr / np.median(snr), None, 1.0)
+    middle = np.median(excess)
+    spread = 1.4826 * np.median(np.abs(excess - middle))
+    return np.asarray(excess <= middle + 4.0 * max(spread, 0.1 * middle))
+
+
+def _refine(
+    stars: _Centred, psf: Psf, x: Floats, y: Floats, flux: Floats, core: NDArray[np.bool_]
+) -> tuple[Floats, Floats, Floats]:
+    """Return fluxes and shifts that fit the model better."""
+    model = psf.at(x, y)
+    slope_y, slope_x = (np.asarray(np.gradient(model, axis=axis)) for axis in (1, 2))
+    design = np.stack([m[:, core] for m in (model, -slope_x, -slope_y)], axis=2)
+    data = stars.images[:, core]
+    normal = design.transpose(0, 2, 1) @ design
+    solved = np.linalg.solve(normal, design.transpose(0, 2, 1) @ data[:, :, np.newaxis])[:, :, 0]
+    scale = np.clip(solved[:, 0], 0.5, 2.0)
+    steps = np.clip(solved[:, 1:] / scale[:, np.newaxis], -0.5, 0.5)
+    return flux * scale, steps[:, 0], steps[:, 1]
+
+
+def _disc(half: int, radius: float) -> NDArray[np.bool_]:
+    """Return pixels within a distance of the middle one."""
+    at = np.arange(-half, half + 1)
+    return np.asarray(np.hypot(*np.meshgrid(at, at)) <= radius)
