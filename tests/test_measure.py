@@ -379,3 +379,20 @@ def test_subtracted_fields(flavour: str, case: str) -> None:
     assert_pulls(
         table["science_flux"][free], truth["flux"][index][free], table["science_flux_err"][free]
     )
+
+
+def test_cosmic_rays_are_told_from_stars_by_their_sharpness() -> None:
+    made, places, flux = stars(13, 10, (20.0, 2000.0))
+    image = made.exposure.image.copy()
+    rng = np.random.default_rng(14)
+    rays = np.stack(np.meshgrid(np.arange(2, 10), np.arange(2, 10)), -1).reshape(-1, 2) * 40
+    for x, y in rays:
+        for k in range(rng.integers(1, 6)):
+            image[y + k, x + k // 2] += rng.uniform(20, 200) * SIGMA
+    _, table = measured(replace(made, exposure=made.exposure.with_(image=image)))
+    real, index = matched(table, places)
+    assert not real["pixel_flags_cr"][
+        np.abs(flux[index]) > 20 * noise_of_flux(made.exposure.psf)
+    ].any()
+    found, _ = matched(table, rays.astype(float), 6.0)
+    assert found["pixel_flags_cr_center"].mean() > 0.95

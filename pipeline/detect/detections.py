@@ -112,7 +112,8 @@ def detect(difference: Difference, config: DetectConfig | None = None) -> Detect
     mask = _mask(exposure.mask, filtered, hits, peaks)
     draw_streaks(mask, streaks)
     table["glint_trail"] = _glints(table, mask, config)
-    sky = _blank_positions(table, usable, psf, config.n_sky)
+    blank = usable & ((mask & np.uint32(Mask.STREAK)) == 0)
+    sky = _blank_positions(table, blank, psf, config.n_sky)
     return Detections(
         table=table,
         footprints=footprints,
@@ -163,8 +164,6 @@ def _sources(
     on_border = (peaks.x == 0) | (peaks.y == 0) | (peaks.x == nx - 1) | (peaks.y == ny - 1)
     sources = np.flatnonzero((owner == np.arange(len(owner))) & ~on_border)
     x, y, value = refine(filtered, peaks.x, peaks.y)
-    # A peak on the border may be refined to beyond it.
-    x, y = (at.clip(0, side - 1) for at, side in zip((x, y), filtered.shape[::-1], strict=True))
     sources = sources[np.argsort(-np.abs(value[sources]), kind="stable")]
     footprints = footprints_of(peaks, owner, sources)
     lobe = strongest_lobes(peaks, owner)[sources]

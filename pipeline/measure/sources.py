@@ -124,7 +124,7 @@ def measure(
         **shape_columns(extended, detections, sky, np.asarray(table["snr"], np.float64)),
         **dipole_columns(extended, sky, noise),
         **trail_columns(extended, at_trail, noise),
-        **pixel_flags(images.difference.mask | images.science.mask, detections.footprints, x, y),
+        **_flag_columns(images, detections, x, y, points.spike),
         **{name: np.asarray(table[name]) for name in EXTRA if name in table.colnames},
         "psf_misfit": points.misfit,
     }
@@ -198,6 +198,17 @@ def _positions(
         lost |= ~((np.abs(2 * points.x - nx + 1) < nx) & (np.abs(2 * points.y - ny + 1) < ny))
     covariance = np.where(lost[:, np.newaxis, np.newaxis], np.eye(2) * width**2, covariance)
     return np.where(lost, x, points.x), np.where(lost, y, points.y), covariance, lost
+
+
+def _flag_columns(
+    images: _Images, detections: Detections, x: Floats, y: Floats, spike: Bools
+) -> Columns:
+    mask = images.difference.mask | images.science.mask
+    flags = pixel_flags(mask, detections.footprints, x, y)
+    # Not all cosmic rays were found on the science image.
+    for name in ("pixel_flags_cr", "pixel_flags_cr_center"):
+        flags[name] = flags[name] | spike
+    return {**flags}
 
 
 def _position_columns(
