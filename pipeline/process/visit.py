@@ -210,7 +210,7 @@ class _Work:
         return found
 
     def _keep_images(self, visit: Visit, products: Products) -> None:
-        steps, calibrated = self.config.run.quantize, products.calibrated
+        steps, calibrated = self.config.run.quantize or None, products.calibrated
         files: dict[str, Write] = {
             "calibrated": lambda at: write_exposure(calibrated.exposure, at, quantize=steps),
             "difference": lambda at: write_exposure(products.searched, at, quantize=steps),
