@@ -18,7 +18,9 @@ Pixels = TypeVar("Pixels", Image, Floats)
 _REACH = 3
 _FEWEST = 5
 _ROUNDS = 4
-_MOST = 0.15  # residual fraction beyond which a star is thought to vary
+_TYPICAL = 0.003
+_OUTLIER = 9.0
+_MOST = 0.05  # what is more is no flaw of a match but its failure
 _BRIGHT = 50
 
 
@@ -156,17 +158,17 @@ def _filtered(stamps: Floats, profiles: Floats) -> Floats:
 
 def _fitted(excess: Floats, noise: Floats, parts: Floats) -> Residuals:
     """Fit excess = f² light + g² slope, neither negative."""
-    use = excess < (_MOST**2) * parts[:, 0] + 9.0 * noise
     found = np.zeros(parts.shape[1])
+    # Half of the stars are thought to be constant; where to begin with the others.
+    relative = excess / (noise + _TYPICAL**2 * parts[:, 0])
+    use = relative <= max(4.0, 4.0 * float(np.median(relative)))
     for _ in range(_ROUNDS):
         if use.sum() < _FEWEST:
-            return Residuals(0.0, 0.0)
-        expected = noise + parts @ found
-        weight = 1.0 / expected[use]
+            return Residuals(0.0)
+        weight = 1.0 / (noise + parts @ found)[use]
         found = nnls(parts[use] * weight[:, np.newaxis], excess[use] * weight)[0]
-        kept = excess < 12.0 * (noise + parts @ found)
-        use = kept & (excess < (_MOST**2) * parts[:, 0] + 9.0 * noise)
-    return Residuals(*(float(np.sqrt(part)) for part in found))
+        use = excess < _OUTLIER * (noise + parts @ found)
+    return Residuals(*(min(float(np.sqrt(part)), _MOST) for part in found))
 
 
 def residual_fraction(difference: Image, variance: Image, image: Image, where: Floats) -> float:
