@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -118,7 +117,7 @@ class Done:
     timings: dict[str, float] = field(default_factory=dict)
 
 
-def work(pipe: Connection, setup: Setup, threads: int) -> None:
+def work(pipe: Connection, setup: Setup) -> None:
     """Process images that come through a pipe, until it is closed or says None.
 
     For each `Image`, names of stages and then a `Done` go back; for each `Planned`, the number of
@@ -130,12 +129,7 @@ def work(pipe: Connection, setup: Setup, threads: int) -> None:
         To whom it belongs.
     setup : Setup
         What all images have in common.
-    threads : int
-        Threads that it may use.
     """
-    # Before numba and the libraries of linear algebra are imported: they read it once.
-    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(threads)
     from apdb.database import connect
     from apdb.errors import ApdbError
     from pipeline.process.sources import Sources

@@ -66,9 +66,9 @@ class RunConfig:
         [arcmin].
     stamp_half : int
         Pixels on either side of the middle one of a stamp.
-    quantize : float or None
-        Images in the store are quantised with so many steps per sigma of the noise; by default
-        they are kept without loss.
+    quantize : float
+        Images in the store are quantised with so many steps per sigma of the noise; 0 keeps them
+        without loss.
     replace : bool
         What is stored of the visit already is replaced.
     """
@@ -78,7 +78,7 @@ class RunConfig:
     catalogue: str | None = None
     reference_margin: float = 3.0
     stamp_half: int = 15
-    quantize: float | None = 16.0
+    quantize: float = 16.0
     replace: bool = False
 
     def __post_init__(self) -> None:
@@ -86,8 +86,8 @@ class RunConfig:
             raise ValueError(f"min_coverage must be above 0 and at most 1, not {self.min_coverage}")
         if not 1 <= self.stamp_half <= 500:
             raise ValueError(f"stamp_half must be from 1 to 500, not {self.stamp_half}")
-        if self.quantize is not None and not self.quantize > 0:
-            raise ValueError(f"quantize must be positive, not {self.quantize}")
+        if not self.quantize >= 0:
+            raise ValueError(f"quantize must not be negative, not {self.quantize}")
         if not self.reference_margin >= 0:
             raise ValueError(f"reference_margin must not be negative, not {self.reference_margin}")
 

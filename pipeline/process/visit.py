@@ -198,13 +198,19 @@ class _Work:
         before = self.db.processing_of(visit, detector)
         return before is not None and before.state == "done"
 
+    def _was_done(self) -> bool:
+        try:
+            return self._is_done()
+        except ApdbError:
+            return False
+
     def _template(self, calibrated: Calibrated) -> Exposure:
         visit = visit_of(calibrated.exposure)
         found, self.report.choice = self.sources.template(visit, self.stars)
         return found
 
     def _keep_images(self, visit: Visit, products: Products) -> None:
-        steps, calibrated = self.config.run.quantize, products.calibrated
+        steps, calibrated = self.config.run.quantize or None, products.calibrated
         files: dict[str, Write] = {
             "calibrated": lambda at: write_exposure(calibrated.exposure, at, quantize=steps),
             "difference": lambda at: write_exposure(products.searched, at, quantize=steps),
@@ -275,6 +281,9 @@ class _Work:
         if not self.begun and report.visit is None:
             report.visit, report.detector = which(self.inputs.science, self.inputs.info)
         if report.visit is None or report.detector is None:
+            return
+        if not self.begun and self._was_done():
+            # A damaged copy of what is stored already takes nothing away from it.
             return
         outcome = Outcome(
             stage=report.stage,
