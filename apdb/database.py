@@ -24,6 +24,7 @@ from apdb.solar_system.day import MovingObjects
 from apdb.solar_system.load import OrbitTables
 from apdb.solar_system.nightly import NightlyEphemerides
 from apdb.solar_system.reports import MpcReports
+from apdb.solar_system.science import SolarSystemScience
 from apdb.store import Rule, StoreReport, store_visit
 
 
@@ -81,6 +82,7 @@ class Apdb(
     Queries,
     ReferenceCatalogues,
     Settings,
+    SolarSystemScience,
 ):
     """An alert production database; made by `connect`, safe to share between threads."""
 

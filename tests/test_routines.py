@@ -23,6 +23,7 @@ STAGES = (
     "select apdb.open_feature_stage()",
     "select apdb.open_orbit_stage()",
     "select apdb.open_night_stage()",
+    "select apdb.open_ss_science()",
     "create temporary table stage_nway_object (object_id bigint)",
 )
 CALLS = re.compile(r"apdb\.(\w+)\(")

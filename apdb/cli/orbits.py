@@ -58,3 +58,22 @@ def load(
         )
     if strict and found.n_bad:
         raise typer.Exit(2)
+
+
+@app.command()
+def characterize(context: typer.Context) -> None:
+    """Work out H and G12 by band, and what orbits say, of all objects that were detected.
+
+    Fills the columns of ss_object that visits do not keep: phase functions with errors and
+    covariance, the least distance to the Earth's orbit, Tisserand's parameter, extendedness. Safe
+    to stop and to run again; run it once a night.
+    """
+    with (
+        apdb.connect(settings(context).resolve_dsn()) as db,
+        RowsBar("characterizing", "objects") as bar,
+    ):
+        n = db.characterize_ss_objects(watch=bar.at)
+    if settings(context).json:
+        print_json({"n_objects": n})
+    else:
+        typer.echo(f"{n:,} objects characterized")

@@ -120,8 +120,23 @@ def _nothing(said: str, bad: BadLines) -> str:
     return "\n  ".join([*lines, *map(str, bad.found[: InvalidInput.shown])])
 
 
-def _batch(n: int, name: str, columns: Mapping[str, NDArray[Any]]) -> Batch:
-    """Return a batch with NaN and None as NULL."""
+def nullable_batch(n: int, name: str, columns: Mapping[str, NDArray[Any]]) -> Batch:
+    """Return a batch with NaN and None as NULL.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    name : str
+        Table of the catalogue.
+    columns : mapping of str to ndarray, shape (n,)
+        Values by name of the column; others than those of the table are left out.
+
+    Returns
+    -------
+    Batch
+        In the types of the table.
+    """
     values: dict[str, NDArray[Any]] = {}
     nulls: dict[str, NDArray[np.bool_] | None] = {}
     for column in table(name).columns:
@@ -130,8 +145,8 @@ def _batch(n: int, name: str, columns: Mapping[str, NDArray[Any]]) -> Batch:
         given = columns[column.name]
         if given.dtype == object:
             missing = np.array([value is None for value in given], bool)
-            empty: Any = b"" if column.sql_type == "bytea" else ""
-            filled = np.where(missing, empty, given)
+            empty: Any = {"bytea": b"", "boolean": False}.get(column.sql_type, "")
+            filled = np.where(missing, empty, given).astype(column.numpy_dtype)
         elif given.dtype.kind == "f":
             missing = ~np.isfinite(given)
             whole = column.sql_type in _WHOLE
@@ -156,7 +171,7 @@ def _orbit_batch(orbits: Orbits, said: str) -> Batch:
     columns |= {name: orbits.columns[name] for name in ("h", "g") if name in orbits.columns}
     if covariance is not None:
         columns["covariance"] = packed_covariances(covariance)
-    return _batch(n, "orbit", columns)
+    return nullable_batch(n, "orbit", columns)
 
 
 def packed_covariances(covariance: NDArray[np.float64]) -> NDArray[np.object_]:
@@ -216,4 +231,4 @@ def _mpc_batch(orbits: Orbits) -> Batch:
             "packed_primary_provisional_designation": orbits.packed,
             "unpacked_primary_provisional_designation": orbits.designation,
         }
-    return _batch(len(orbits), "mpc_orbits", orbits.columns | columns)
+    return nullable_batch(len(orbits), "mpc_orbits", orbits.columns | columns)
