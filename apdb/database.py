@@ -20,8 +20,10 @@ from apdb.reference.neighbours import Neighbours
 from apdb.retrieval.alerts import Alerts
 from apdb.settings import Settings
 from apdb.solar_system.attribute import Attribution
+from apdb.solar_system.day import MovingObjects
 from apdb.solar_system.load import OrbitTables
 from apdb.solar_system.nightly import NightlyEphemerides
+from apdb.solar_system.reports import MpcReports
 from apdb.solar_system.science import SolarSystemScience
 from apdb.store import Rule, StoreReport, store_visit
 
@@ -71,6 +73,8 @@ class Apdb(
     Features,
     ForcedPhotometry,
     Monitoring,
+    MovingObjects,
+    MpcReports,
     Neighbours,
     NightlyEphemerides,
     OrbitTables,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from apdb.cli import (
+    ades,
     alerts,
     attribute,
     characterize,
@@ -18,6 +19,7 @@ from apdb.cli import (
     ephemerides,
     forced,
     maintain,
+    moving,
     nway,
     orbits,
     precovery,
@@ -57,6 +59,8 @@ app.add_typer(reference.app, name="reference")
 app.add_typer(orbits.app, name="orbits")
 app.command("attribute")(attribute.attribute)
 app.add_typer(ephemerides.app, name="ephemerides")
+app.add_typer(moving.app, name="moving")
+app.add_typer(ades.app, name="ades")
 app.command()(xmatch.xmatch)
 app.command("maintain")(maintain.maintain_)
 app.command("characterize")(characterize.characterize)

@@ -101,3 +101,32 @@ class RowsBar:
     def at(self, done: int, total: int | None) -> None:
         """Say how far it is."""
         self._bar.update(self._task, completed=done, total=total)
+
+
+class Steps:
+    """One bar after another, for work in steps; nothing where nobody would see it."""
+
+    def __init__(self) -> None:
+        self._step = ""
+        self._bar: RowsBar | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(kind, error, trace)
+            self._bar = None
+
+    def at(self, step: str, done: int, total: int) -> None:
+        """Say how far the step is; a new step begins a new bar."""
+        if self._bar is None or step != self._step:
+            self.__exit__(None, None, None)
+            self._step, self._bar = step, RowsBar(step, step)
+            self._bar.__enter__()
+        self._bar.at(done, total)

@@ -1,0 +1,151 @@
+"""Tracklets, linking and purification against brute force and simulations with truth."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from moving_tools import detections_of_file
+
+from pipeline.moving.detections import detections
+from pipeline.moving.hypotheses import HypothesisGrid
+from pipeline.moving.link import LinkRules, link_tracklets
+from pipeline.moving.membership import Groups, duplicates, grouped, pairs_within
+from pipeline.moving.purify import purify
+from pipeline.moving.simulate import SkySurvey, linkable, simulate_sky
+from pipeline.moving.tracklets import TrackletRules, candidate_pairs, find_tracklets
+
+
+def _sky(ra, dec, mjd, **more):
+    still = np.tile([1.0, 0.0, 0.0, 0.0, 0.0172, 0.0], (len(ra), 1))
+    return detections(np.array(ra), np.array(dec), np.array(mjd), still, 0 * still, **more)
+
+
+def test_pairs_are_those_of_brute_force_also_across_the_meridian_and_at_the_pole() -> None:
+    rng = np.random.default_rng(3)
+    for dec in (0.0, 89.95):
+        n = 250
+        sky = _sky(
+            (359.95 + rng.uniform(0, 0.2, n)) % 360.0,
+            dec + rng.uniform(-0.04, 0.04, n),
+            61000.6 + rng.integers(0, 2, n) + rng.uniform(0.0, 0.1, n),
+        )
+        rules = TrackletRules()
+        first, second = candidate_pairs(sky, rules)
+        there = SkyCoord(sky.ra * u.deg, sky.dec * u.deg)
+        apart = there[:, None].separation(there[None, :]).deg
+        expected = set()
+        for i, j in itertools.combinations(range(n), 2):
+            a, b = (i, j) if sky.mjd_tdb[i] < sky.mjd_tdb[j] else (j, i)
+            dt = sky.mjd_tdb[b] - sky.mjd_tdb[a]
+            near = rules.min_motion / 3600 <= apart[a, b] <= rules.max_rate * dt
+            if near and rules.min_gap <= dt <= rules.max_gap and sky.night[a] == sky.night[b]:
+                expected.add((a, b))
+        assert len(expected) > 100
+        assert set(zip(first.tolist(), second.tolist(), strict=True)) == expected
+
+
+def test_collinear_detections_are_one_tracklet_and_their_pairs_go() -> None:
+    t = 61000.6 + np.array([0.0, 0.01, 0.02, 0.03])
+    line = [10.0 + 0.3 * (t - t[0]), 5.0 + 0.1 * (t - t[0])]
+    # The fifth is of the third exposure, 3 arcsec off the line: pairs with it stay pairs.
+    sky = _sky([*line[0], line[0][2] + 3 / 3600], [*line[1], line[1][2]], [*t, t[2]])
+    found = find_tracklets(sky)
+    sets = {tuple(found.groups[i]) for i in range(len(found))}
+    assert (0, 1, 2, 3) in sets
+    assert not any(set(s) < {0, 1, 2, 3} for s in sets)
+    assert sets - {(0, 1, 2, 3)} == {(0, 4), (1, 4), (4, 3)}
+    whole = found.take(found.groups.sizes() == 4)
+    expected = np.hypot(0.3 * np.cos(np.radians(5.0)), 0.1)
+    assert whole.rates()[0] == pytest.approx(expected, rel=1e-4)
+    assert whole.residual[0] < 1e-3
+
+
+def test_trails_must_agree_with_the_motion() -> None:
+    t = np.array([61000.6, 61000.62])
+    for rate, angle, n in ((1.0, 90.0, 1), (1.0, 270.0, 1), (0.4, 90.0, 0), (1.0, 20.0, 0)):
+        sky = _sky(
+            [10.0, 10.02], [0.0, 0.0], t,
+            rate=np.array([rate, np.nan]), rate_angle=np.array([angle, np.nan]),
+        )  # fmt: skip
+        assert len(find_tracklets(sky)) == n, (rate, angle)
+
+
+def test_bad_rows_are_named() -> None:
+    with pytest.raises(ValueError, match="ra of row 1 is not finite"):
+        _sky([1.0, np.nan], [0.0, 0.0], [61000.0, 61000.0])
+    with pytest.raises(ValueError, match=r"dec of row 0 is 91\.0"):
+        _sky([1.0], [91.0], [61000.0])
+    with pytest.raises(ValueError, match="night has 2 rows where ra has 1"):
+        _sky([1.0], [1.0], [61000.0], night=np.array([1, 2]))
+
+
+def test_groups_are_compared_as_sets() -> None:
+    rng = np.random.default_rng(5)
+    sets = [tuple(np.flatnonzero(rng.uniform(size=6) < 0.5)) for _ in range(60)]
+    sets = [s for s in sets if s]
+    owner = np.concatenate([np.full(len(s), i) for i, s in enumerate(sets)])
+    groups = grouped(owner, np.concatenate([np.array(s)[::-1] for s in sets]))
+    expected = [s in sets[:i] for i, s in enumerate(sets)]
+    assert duplicates(groups).tolist() == expected
+    inside = [e or any(set(s) < set(o) for o in sets) for s, e in zip(sets, expected, strict=True)]
+    assert duplicates(groups, contained=True).tolist() == inside
+    some = Groups(np.array([0, 3, 3, 5]), np.array([7, 8, 9, 1, 2]))
+    assert list(zip(*map(np.ndarray.tolist, pairs_within(some)), strict=True)) == [
+        (7, 8), (7, 9), (8, 9), (1, 2),
+    ]  # fmt: skip
+
+
+def test_nothing_comes_of_nothing() -> None:
+    sky = _sky([], [], [])
+    tracklets = find_tracklets(sky)
+    linked = purify(sky, tracklets, link_tracklets(tracklets))
+    assert len(linked) == 0
+
+
+def test_twenty_asteroids_are_linked_whole(test_data: Path) -> None:
+    path = test_data / "solar-system" / "linking" / "sim300_13d_ades.csv"
+    sky, names = detections_of_file(path, {f"o{i}" for i in range(20)})
+    tracklets = find_tracklets(sky)
+    rules = LinkRules(grid=HypothesisGrid(nearest=1.8, farthest=3.6))
+    linked = purify(sky, tracklets, link_tracklets(tracklets, rules))
+    assert sorted(names[linked.groups[i]].tolist() for i in range(len(linked))) == sorted(
+        [f"o{i}"] * 10 for i in range(20)
+    )
+
+
+@pytest.mark.slow
+def test_three_hundred_asteroids_over_the_whole_grid(test_data: Path) -> None:
+    sky, names = detections_of_file(test_data / "solar-system" / "linking" / "sim300_13d_ades.csv")
+    tracklets = find_tracklets(sky)
+    linked = purify(sky, tracklets, link_tracklets(tracklets))
+    sets = [set(names[linked.groups[i]]) for i in range(len(linked))]
+    pure = [s for s in sets if len(s) == 1]
+    assert len(set.union(*pure)) == 300
+    assert len(pure) >= 0.99 * len(sets)
+
+
+@pytest.mark.slow
+def test_every_class_of_a_survey_is_found() -> None:
+    sky = simulate_sky(
+        SkySurvey(seed=11, rows=4, columns=5, objects=(100, 40, 30, 30, 30), false=50.0)
+    )
+    tracklets = find_tracklets(sky.found)
+    linked = purify(sky.found, tracklets, link_tracklets(tracklets))
+    truths = [set(sky.truth[linked.groups[i]].tolist()) for i in range(len(linked))]
+    pure = {t.pop() for t in truths if len(t) == 1} - {-1}
+    assert len(pure) >= 0.98 * len(linked)
+    expected = linkable(sky)
+    kinds = sky.population.kind[expected]
+    assert len(expected) > 80
+    found = np.isin(expected, list(pure))
+    assert found.mean() >= 0.97
+    for kind in range(5):
+        # Of twenty objects of a class, one may be missed.
+        assert found[kinds == kind].sum() >= min(
+            0.95 * (kinds == kind).sum(), (kinds == kind).sum() - 1
+        )
