@@ -12,6 +12,9 @@ from pipeline.moving.elements import two_body
 from pipeline.moving.kernel import LIGHT
 from pipeline.moving.tracklets import Tracklets
 
+# By how much a sphere may shrink further, as it is pulled inwards, within two weeks [au].
+_SLACK = 0.05
+
 
 @dataclass(frozen=True)
 class HypothesisGrid:
@@ -100,7 +103,10 @@ def orbits_of(
     square = np.einsum("ij,ij->i", place, place)
     dt = tracklets.mjd_tdb - reference
     found, rows = [], []
-    for sign in (1.0, -1.0):
+    nearest = r - abs(radial) * np.abs(dt).max(initial=0.0) - _SLACK
+    # From inside the sphere, a line of sight cuts it once.
+    inside = nearest > np.sqrt(square.max(initial=0.0))
+    for sign in (1.0,) if inside else (1.0, -1.0):
         state, good = _on_sphere(tracklets, place, speed, along, square, dt, r, radial, sign)
         index = np.flatnonzero(good)
         found.append(state[index])

@@ -181,10 +181,13 @@ def fit_hg12(
     """
     base, slope = _parts(phase)
     keep = np.isfinite(reduced) & np.isfinite(phase) & (error > 0)
+    # With the usual slope first: an outlier in a fit would bend it towards itself.
+    keep = _fitting(
+        group, n_groups, reduced + 2.5 * np.log10(base + DEFAULT_G12 * slope), error, keep
+    )
     h, g12, held, normal = _solve(group, n_groups, reduced, error, base, slope, keep, phase)
     rest = reduced - h[group] + 2.5 * np.log10(np.maximum(base + g12[group] * slope, 1e-9))
-    scatter = _scatter(group, n_groups, np.where(keep, np.abs(rest), np.nan))[group]
-    keep &= np.abs(rest) <= _REJECT * np.hypot(error, scatter)
+    keep = _fitting(group, n_groups, rest, error, keep)
     h, g12, held, normal = _solve(group, n_groups, reduced, error, base, slope, keep, phase)
     rest = reduced - h[group] + 2.5 * np.log10(np.maximum(base + g12[group] * slope, 1e-9))
 
@@ -222,13 +225,28 @@ def fit_hg12(
     )
 
 
-def _scatter(group: npt.NDArray[np.int64], n_groups: int, size: Floats) -> Floats:
-    """Return 1.4826 times the median of the sizes of each group."""
-    order = np.lexsort((size, group))
-    counts = np.bincount(group[np.isfinite(size)], minlength=n_groups)
+def _median(group: npt.NDArray[np.int64], n_groups: int, values: Floats) -> Floats:
+    """Return the lower median of the values of each group; NaN is left out, and 0 for none."""
+    order = np.lexsort((values, group))
+    counts = np.bincount(group[np.isfinite(values)], minlength=n_groups)
     starts = np.concatenate([[0], np.cumsum(np.bincount(group, minlength=n_groups))[:-1]])
-    middle = np.minimum(starts + np.maximum(counts - 1, 0) // 2, len(size) - 1)
-    return np.where(counts > 0, 1.4826 * size[order][middle], 0.0)
+    if not len(values):
+        return np.zeros(n_groups)
+    middle = np.minimum(starts + np.maximum(counts - 1, 0) // 2, len(values) - 1)
+    return np.asarray(np.where(counts > 0, values[order][middle], 0.0))
+
+
+def _fitting(
+    group: npt.NDArray[np.int64],
+    n_groups: int,
+    rest: Floats,
+    error: Floats,
+    keep: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.bool_]:
+    """Return which detections deviate no more than errors and the scatter of the object allow."""
+    off = np.abs(rest - _median(group, n_groups, np.where(keep, rest, np.nan))[group])
+    scatter = 1.4826 * _median(group, n_groups, np.where(keep, off, np.nan))[group]
+    return np.asarray(keep & (off <= _REJECT * np.hypot(error, scatter)))
 
 
 def _solve(
