@@ -10,6 +10,9 @@ from correction_tools import invariants
 from test_store_visit import digest
 
 import apdb
+from apdb.solar_system.designations import pack, ss_object_id
+from pipeline.moving.elements import ecliptic, elements_of
+from pipeline.moving.kernel import planets
 from pipeline.moving.simulate import SimulatedSky, SkySurvey, simulate_sky
 
 
@@ -138,3 +141,39 @@ def test_nothing_is_said_clearly(db: apdb.Apdb) -> None:
         db.run_moving()
     with pytest.raises(apdb.InvalidInput, match="0 nights cannot be linked"):
         db.run_moving(nights=0)
+
+
+def test_tracklets_of_known_objects_are_attributed(
+    db: apdb.Apdb, plain_connection: Any, sky: SimulatedSky
+) -> None:
+    """Visits that came before the ephemerides: by place and motion, and nothing is linked anew."""
+    nights = np.unique(sky.visits.night)[:2]
+    store(db, sky, np.flatnonzero(sky.visits.night <= nights[-1]))
+    objects = sky.population
+    epoch = np.full(len(objects), objects.epoch)
+    sun = planets().body_state("sun", epoch)
+    e = elements_of(ecliptic(objects.states - sun), epoch)
+    rows = [
+        {
+            "packed_primary_provisional_designation": pack(f"2026 A{'ABCDEFGHJKLMNOPQ'[k]}"),
+            "unpacked_primary_provisional_designation": f"2026 A{'ABCDEFGHJKLMNOPQ'[k]}",
+            **{name: float(values[k]) for name, values in vars(e).items()},
+            "epoch_mjd": objects.epoch,
+            "h": float(objects.magnitude[k]),
+        }
+        for k in range(len(objects))
+    ]
+    assert db.load_orbits(rows, name="truth").n_new == len(objects)
+    for (night,) in plain_connection.execute("select distinct night from apdb.visit").fetchall():
+        db.build_ephemerides(night, workers=1)
+    plain_connection.rollback()
+    report = db.run_moving(nights=5)
+    assert report.objects == []
+    sets = found_sets(plain_connection)
+    assert sum(map(len, sets.values())) == report.n_attributed > 20
+    ids = {
+        ss_object_id(row["packed_primary_provisional_designation"]): k for k, row in enumerate(rows)
+    }
+    for identifier, mine in sets.items():
+        assert truths(sky, mine) == {ids[identifier]}
+    invariants(plain_connection)
