@@ -30,6 +30,7 @@ from benchmarks.common import (
     write_results,
 )
 from benchmarks.orbit_sky import write_mpcorb
+from pipeline.moving.ephemeris import apparent
 
 NIGHT = dt.date(2026, 3, 8)
 MJD = 61108.2
@@ -67,6 +68,21 @@ def predict(db: apdb.Apdb, centres: list[tuple[float, float]]) -> dict[str, Any]
     }
 
 
+def integrated(db: apdb.Apdb, ids: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Positions by integration of the orbits themselves: predictions must not judge themselves."""
+    with db.reading() as connection:
+        rows = connection.execute(
+            "select o.ss_object_id, o.epoch_mjd_tdb, array[o.x, o.y, o.z, o.vx, o.vy, o.vz] "
+            "from apdb.orbit as o where o.ss_object_id = any(%s)",
+            (ids,),
+        ).fetchall()
+    orbits = {row[0]: row[1:] for row in rows}
+    states = np.array([orbits[each][1] for each in ids])
+    epochs = np.array([orbits[each][0] for each in ids])
+    seen = apparent(states, epochs, "X05", [MJD])
+    return seen.ra[:, 0], seen.dec[:, 0]
+
+
 def visit_of(db: apdb.Apdb, number: int, centre: tuple[float, float], n: int, seed: int) -> Any:
     """A visit of n sources, the known objects that are bright enough among them, and which they are."""
     rng = np.random.default_rng([seed, number])
@@ -76,7 +92,8 @@ def visit_of(db: apdb.Apdb, number: int, centre: tuple[float, float], n: int, se
             "where p.vmag < %s",
             (*centre, RADIUS, MJD, DEPTH),
         ).fetchall()
-    ids, ra, dec, vmag = (np.array(column) for column in zip(*rows, strict=True))
+    ids, _, _, vmag = (np.array(column) for column in zip(*rows, strict=True))
+    ra, dec = integrated(db, ids.tolist())
     m = n - len(ids)
     angle, r = rng.uniform(0, 2 * np.pi, m), RADIUS * np.sqrt(rng.uniform(0, 1, m))
     other_dec = centre[1] + r * np.sin(angle)

@@ -194,6 +194,34 @@ def test_bad_lines_are_told_and_the_rest_loaded(db: apdb.Apdb, tmp_path: Path) -
     assert ids == {ss_object_id("00433"), ss_object_id("~0000")}
 
 
+def test_an_object_has_one_orbit_by_whatever_name(db: apdb.Apdb, tmp_path: Path) -> None:
+    document = {
+        "fields": ["full_name", "epoch_mjd", "e", "a", "q", "i", "om", "w", "ma", "H", "G", "moid"],
+        "data": [["   433 Eros (A898 PA)", "58666", ".2227", "1.458", "1.1333", "10.8", "304.3", "178.8", "84.1", "10.4", "0.46", "0.149"]],
+    }  # fmt: skip
+    sbdb, mpcorb = tmp_path / "eros.json", tmp_path / "eros.txt"
+    sbdb.write_text(json.dumps(document))
+    mpcorb.write_text(EROS + "\n")
+
+    def stored() -> list[tuple[Any, ...]]:
+        with db.reading() as connection:
+            rows = connection.execute(
+                "select ss_object_id, designation, source from apdb.orbit"
+            ).fetchall()
+            public = connection.execute("select designation from apdb.mpc_orbits").fetchall()
+        assert [row[1] for row in rows] == [row[0] for row in public]
+        return rows
+
+    db.load_orbits(mpcorb)
+    assert stored() == [(ss_object_id("00433"), "433", "eros.txt")]
+    # By its provisional designation it is the same; the number is remembered.
+    assert db.load_orbits(sbdb).n_new == 1
+    assert stored() == [(ss_object_id("I98P00A"), "A898 PA", "eros.json")]
+    again = db.load_orbits(mpcorb)
+    assert (again.n_new, again.n_changed) == (0, 1)
+    assert stored() == [(ss_object_id("I98P00A"), "A898 PA", "eros.txt")]
+
+
 def test_covariances_that_are_none_are_left_out(db: apdb.Apdb, alerts: list) -> None:
     row = alerts[0]["mpc_orbits"]
     document = json.loads(row["mpc_orb_jsonb"])

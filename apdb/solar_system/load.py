@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psycopg
 from numpy.typing import NDArray
 
 from apdb.errors import InvalidInput
@@ -15,6 +16,7 @@ from apdb.input.records import Batch
 from apdb.schema.catalogue import table
 from apdb.session import Session
 from apdb.solar_system.bad_lines import BadLine, BadLines
+from apdb.solar_system.designations import pack, ss_object_id
 from apdb.stage import copy_columns
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 Watch = Callable[[int, int | None], None]
 
 _WHOLE = ("integer", "smallint", "bigint")
+#: Number of an object, the id that it would have by it alone, packed and plain designation.
+_Number = tuple[str, int, str, str]
 _TRIANGLE = np.triu_indices(6)
 
 
@@ -93,26 +97,83 @@ class OrbitTables(Session):
             said = name or Path(source).name
         else:
             parts, said = read_rows(source, bad), name or "rows"
-        sent = 0
         with self.connection() as connection:
             connection.execute("select apdb.open_orbit_stage()")
-            for part in parts:
-                if not len(part):
-                    continue
-                for stage, batch in (
-                    ("orbit", _orbit_batch(part, said)),
-                    ("mpc_orbits", _mpc_batch(part)),
-                ):
-                    columns = [c for c in table(stage).columns if c.name in batch.columns]
-                    copy_columns(connection, f"stage_{stage}", batch, columns)
-                sent += len(part)
-                if watch is not None:
-                    watch(sent, None)
+            sent, numbers = _send(connection, parts, said, bad, watch)
             if not sent:
                 raise InvalidInput(_nothing(said, bad))
             row = connection.execute("select * from apdb.load_orbits(%s)", (said,)).fetchone()
+            if numbers:
+                columns = [list(each) for each in zip(*numbers, strict=True)]
+                connection.execute("select apdb.note_numbers(%s, %s, %s, %s)", columns)
         assert row is not None
         return OrbitLoad(sent, int(row[0]), int(row[1]), bad.total, bad.found)
+
+
+def _send(
+    connection: psycopg.Connection[Any],
+    parts: Iterable[Orbits],
+    said: str,
+    bad: BadLines,
+    watch: Watch | None,
+) -> tuple[int, list[_Number]]:
+    """Copy orbits into the stage tables; return how many, and the numbers that they have."""
+    sent = 0
+    numbers: list[_Number] = []
+    for read in parts:
+        part = _by_one_name(connection, read, bad)
+        if not len(part):
+            continue
+        numbers += _numbers(part)
+        batches = {"orbit": _orbit_batch(part, said), "mpc_orbits": _mpc_batch(part)}
+        for stage, batch in batches.items():
+            columns = [c for c in table(stage).columns if c.name in batch.columns]
+            copy_columns(connection, f"stage_{stage}", batch, columns)
+        sent += len(part)
+        if watch is not None:
+            watch(sent, None)
+    return sent, numbers
+
+
+def _numbers(orbits: Orbits) -> list[_Number]:
+    if orbits.number is None:
+        return []
+    return [
+        (number, ss_object_id(pack(number)), packed, plain)
+        for number, packed, plain in zip(
+            orbits.number, orbits.packed, orbits.designation, strict=True
+        )
+        if number is not None
+    ]
+
+
+def _by_one_name(connection: psycopg.Connection[Any], orbits: Orbits, bad: BadLines) -> Orbits:
+    """Give objects that are known by number alone the provisional designation that they have."""
+    bare = [i for i, plain in enumerate(orbits.designation) if plain.isdigit()]
+    if not bare:
+        return orbits
+    known = {
+        row[0]: row[1:]
+        for row in connection.execute(
+            "select n.permid, n.packed_primary_provisional_designation, "
+            "n.unpacked_primary_provisional_designation "
+            "from apdb.numbered_identifications as n where n.permid = any(%s)",
+            ([orbits.designation[i] for i in bare],),
+        )
+    }
+    keep = np.ones(len(orbits), bool)
+    for i in bare:
+        if orbits.designation[i] not in known:
+            continue
+        line = int(orbits.lines[i])
+        packed, plain = known[orbits.designation[i]]
+        first = bad.seen.setdefault(ss_object_id(packed), line)
+        if first != line:
+            bad.add(line, f"{orbits.designation[i]} is {plain}, which is on line {first} already")
+            keep[i] = False
+        orbits.packed[i], orbits.designation[i] = packed, plain
+        orbits.ss_object_id[i] = ss_object_id(packed)
+    return orbits.take(keep)
 
 
 def _nothing(said: str, bad: BadLines) -> str:

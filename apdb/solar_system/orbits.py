@@ -39,6 +39,8 @@ class Orbits:
         Further columns of mpc_orbits; NaN and None stand for what is not known.
     covariance : ndarray, shape (n, 6, 6), or None
         Of heliocentric ecliptic states [au, au/d]; NaN where it is not known.
+    number : ndarray of object, or None
+        Numbers of the objects, where the file has them beside provisional designations.
     """
 
     lines: NDArray[np.int64]
@@ -49,6 +51,7 @@ class Orbits:
     epoch: Floats
     columns: dict[str, NDArray[Any]]
     covariance: Floats | None = None
+    number: NDArray[np.object_] | None = None
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -77,6 +80,7 @@ class Orbits:
             self.epoch[keep],
             {name: values[keep] for name, values in self.columns.items()},
             None if self.covariance is None else self.covariance[keep],
+            None if self.number is None else self.number[keep],
         )
 
     def states(self) -> tuple[Floats, Floats | None]:

@@ -54,6 +54,8 @@ class One:
         Further columns of mpc_orbits.
     covariance : ndarray, shape (6, 6), or None
         Of the heliocentric ecliptic state.
+    number : str or None
+        Number of the object, where the file has it beside a provisional designation.
     """
 
     packed: str
@@ -62,6 +64,7 @@ class One:
     epoch: float
     columns: Mapping[str, Any]
     covariance: np.ndarray[Any, Any] | None = None
+    number: str | None = None
 
 
 def read_orbits(path: Path, bad: BadLines) -> Iterator[Orbits]:
@@ -198,6 +201,7 @@ def _together(made: Sequence[tuple[int, One]]) -> Orbits:
         np.array([one.epoch for one in ones], float),
         columns,
         covariance,
+        np.array([one.number for one in ones], object),
     )
 
 
@@ -273,6 +277,7 @@ def _from_document(
         {**{n: _number(v) for n, v in found.items() if v is not None}, **columns}
         | {"mpc_orb_jsonb": text or json.dumps(document)},
         _covariance(document.get("CAR", {}).get("covariance")),
+        names.get("permid") or None,
     )
 
 
@@ -306,7 +311,10 @@ def _from_sbdb(row: Mapping[str, Any]) -> One:
         "argperi": _number(row["w"]), "peri_time": time,
     }  # fmt: skip
     columns = {"h": _number(row.get("H")), "g": _number(row.get("G"))}
-    return One(packed, plain, elements, epoch, columns | {"earth_moid": _number(row.get("moid"))})
+    columns["earth_moid"] = _number(row.get("moid"))
+    match = _NUMBER.match(str(name))
+    number = match[1] if match and not plain.isdigit() else None
+    return One(packed, plain, elements, epoch, columns, number=number)
 
 
 def _sbdb_designation(name: str) -> tuple[str, str]:
