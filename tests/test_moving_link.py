@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -149,3 +152,15 @@ def test_every_class_of_a_survey_is_found() -> None:
         assert found[kinds == kind].sum() >= min(
             0.95 * (kinds == kind).sum(), (kinds == kind).sum() - 1
         )
+
+
+def test_a_missing_kernel_is_told_on_the_command_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from apdb.cli.main import main; main()", "moving", "simulate"],
+        env={**os.environ, "APDB_DE440": str(tmp_path / "none.bsp")}, cwd=tmp_path,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "set APDB_DE440 to de440.bsp" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
