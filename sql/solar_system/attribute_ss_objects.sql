@@ -26,6 +26,7 @@ declare
     v_radius double precision := apdb.setting('ss_radius');
     v_most double precision := greatest(v_radius, apdb.setting('ss_radius_max')::double precision);
     v_magnitudes double precision := apdb.setting('ss_magnitude_margin');
+    v_n integer;
     -- sources delivered twice
     v_followers bigint[];
 begin
@@ -46,7 +47,11 @@ begin
         e.phase_angle, e.topo_range, e.topo_range_rate, e.helio_range, e.helio_range_rate, e.helio_x, e.helio_y,
         e.helio_z, e.helio_vx, e.helio_vy, e.helio_vz, e.topo_x, e.topo_y, e.topo_z, e.topo_vx, e.topo_vy, e.topo_vz
     from apdb.predicted_at(p_mjd, p_ra, p_dec, p_radius + v_most / 3600.0) as e;
-    analyze pg_temp.stage_prediction (ss_object_id);
+    get diagnostics v_n = row_count;
+    -- Few rows keep the plans they have.
+    if v_n > 200 then
+        analyze pg_temp.stage_prediction (ss_object_id);
+    end if;
 
     select array_agg(m.dia_source_id) into v_followers
     from pg_temp.stage_match as m
