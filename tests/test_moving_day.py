@@ -11,7 +11,10 @@ from test_store_visit import digest
 
 import apdb
 from apdb.solar_system.designations import pack, ss_object_id
+from apdb.solar_system.found import orbit_values
+from apdb.store_job import call
 from pipeline.moving.elements import ecliptic, elements_of
+from pipeline.moving.fit import fit_orbit
 from pipeline.moving.kernel import planets
 from pipeline.moving.simulate import SimulatedSky, SkySurvey, simulate_sky
 
@@ -133,6 +136,42 @@ def test_what_was_found_grows_with_later_visits(
     for identifier in grown:
         assert first[identifier] < later[identifier]
     assert all(len(truths(sky, ids)) == 1 for ids in later.values())
+    invariants(plain_connection)
+
+
+@pytest.mark.slow
+def test_two_that_are_one_become_one(
+    db: apdb.Apdb, plain_connection: Any, sky: SimulatedSky
+) -> None:
+    store(db, sky)
+    middle = np.unique(sky.visits.night)[5]
+    until = float(sky.visits.mjd_tai[sky.visits.night < middle].max()) + 1e-6
+    db.run_moving(nights=14, until=until)
+    first = found_sets(plain_connection)
+    # The rest of one of them is found apart, as another program might.
+    identifier, mine = next(iter(first.items()))
+    (row,) = truths(sky, mine)
+    rest = sky.found.take((sky.truth == row) & ~np.isin(sky.found.ids, list(mine)))
+    assert len(np.unique(rest.night)) >= 3
+    fit = fit_orbit(rest)
+    assert fit.good
+    with db.connection() as connection:
+        values = (None, None, *orbit_values(fit, rest), "found apart")
+        other = call(connection, "accept_moving_object", values)["ss_object_id"]
+    report = db.run_moving(nights=14)
+    merged = [o for o in report.objects if o.kind == "merged"]
+    assert [o.ss_object_id for o in merged] == [identifier]
+    later = found_sets(plain_connection)
+    assert other not in later
+    assert later[identifier] >= mine | set(rest.ids.tolist())
+    left = plain_connection.execute(
+        "select (select count(*) from apdb.orbit where ss_object_id = %(o)s), "
+        "(select n_obs from apdb.ss_object where ss_object_id = %(o)s), "
+        "(select kind from apdb.identification where other_ss_object_id = %(o)s)",
+        {"o": other},
+    ).fetchone()
+    assert left == (0, 0, "merged")
+    plain_connection.rollback()
     invariants(plain_connection)
 
 
