@@ -48,6 +48,7 @@ def train_reliability(
     The file holds arrays and JSON only: reading one runs nothing. `reliability_model` in section
     [run] of the settings names the model that `apdb process` uses.
     """
+    from apdb.plots import save
     from pipeline.classify.curve import draw_curve
     from pipeline.classify.lessons import joined
     from pipeline.classify.train import TrainConfig, train
@@ -65,7 +66,7 @@ def train_reliability(
     )
     result.model.save(model)
     if plot is not None:
-        draw_curve(result.curve, plot, f"model {result.model.version}")
+        save(draw_curve(result.curve, f"model {result.model.version}"), plot, dpi=80)
     if settings(context).json:
         print_json(as_document(result, model))
     else:
