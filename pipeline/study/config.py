@@ -24,6 +24,8 @@ class StudyConfig:
         Simulated images.
     fakes : FakesConfig
         What is injected into all images of a field, at the same places of the sky.
+    threshold : float
+        Of detection.
     seed : int
         Of the fakes.
     match_fwhm : float
@@ -41,6 +43,7 @@ class StudyConfig:
     fakes: FakesConfig = field(
         default_factory=lambda: FakesConfig(density=1e6, most=150, snr=(2.0, 14.0))
     )
+    threshold: float = 4.5
     seed: int = 1
     match_fwhm: float = 0.6
     bright_snr: float = 300.0
@@ -51,6 +54,6 @@ class StudyConfig:
         unknown = [name for name in self.flavours if name not in FLAVOURS]
         if unknown or not self.flavours:
             raise ValueError(f"flavours must be some of {', '.join(FLAVOURS)}, not {self.flavours}")
-        for name in ("match_fwhm", "bright_snr", "bright_fwhm", "row_bin"):
+        for name in ("threshold", "match_fwhm", "bright_snr", "bright_fwhm", "row_bin"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")

@@ -10,6 +10,7 @@ import numpy as np
 from astropy.table import Table
 
 from pipeline.calibrate import CalibrateConfig, Calibrated, calibrate
+from pipeline.classify.search import pixel_scale
 from pipeline.errors import ReadError
 from pipeline.exposure import Exposure
 from pipeline.io import read_exposure
@@ -52,8 +53,7 @@ class Pair:
     @property
     def pixel_scale(self) -> float:
         """Side of a pixel [arcsec]."""
-        assert self.science.wcs is not None
-        return float(abs(np.linalg.det(self.science.wcs.pixel_scale_matrix)) ** 0.5 * 3600)
+        return pixel_scale(self.science)
 
     @property
     def match_radius(self) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from astropy.table import Table
 
 from apdb.plots import save
+from pipeline.fakes import Efficiency
 from pipeline.study.figures import draw_efficiency, draw_fluxes, draw_maps, draw_stamps
 from pipeline.study.measures import clustering, efficiency, objects, photometry, purity
 from pipeline.study.run import DISQUALIFYING, Study, together
@@ -70,7 +71,8 @@ def _head(study: Study, series: list[str], command: str) -> str:
         f"Made by `{command}`, after the plan of DMTN-256. {images}; the same fakes were injected "
         "into all images of a field, into the template too (20%), and searched by every flavour. "
         "S/N of a fake is its flux over the error of a point source in the difference of the "
-        f"reference flavour, `{study.config.flavours[0]}`, with the noise of blank sky. "
+        f"reference flavour, `{study.config.flavours[0]}`, with the noise of blank sky; detection "
+        f"threshold {study.config.threshold:g}. "
         f"*Unflagged* means none of {', '.join(f'`{name}`' for name in DISQUALIFYING)}; "
         f"*reliable* means reliability of model {study.version} at least {study.cut:.2f}. "
         "Brackets are 68% intervals (Jeffreys).\n"
@@ -151,19 +153,26 @@ def _efficiencies(study: Study, series: str) -> str:
         cells = [flavour]
         for selection in ("found", "passed", "reliable"):
             found = efficiency(fakes, selection)
-            half = "" if found is None else f"{found.half:.2f} ± {found.half_err:.2f}"
-            cells.append(half)
+            cells.append(_half(found))
         for centre in (6.0, 8.0):
             near = fakes[np.abs(np.asarray(fakes["snr"]) - centre) < 0.75]
             cells.append(f"{np.mean(near['reliable']):.0%} of {len(near)}" if len(near) else "")
         found = efficiency(fakes, "reliable", "mag")
-        cells.append("" if found is None else f"{found.half:.2f}")
+        cells.append(_half(found))
         rows.append(tuple(cells))
     head = (
         "flavour", "half, all", "half, unflagged", "half, reliable", "reliable at S/N 6",
         "reliable at S/N 8", "half, reliable [mag]",
     )  # fmt: skip
     return table_of("S/N at half efficiency, and efficiency", head, rows)
+
+
+def _half(found: Efficiency | None) -> str:
+    """Return where the efficiency is a half, and how high it gets if that is not all."""
+    if found is None or not found.plateau > 0.5:
+        return "not reached"
+    level = f" (up to {found.plateau:.0%})" if found.plateau < 0.95 else ""
+    return f"{found.half:.2f} ± {found.half_err:.2f}{level}"
 
 
 def _contamination(study: Study, series: str) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from astropy.table import Table, vstack
 
 from pipeline.classify import Model, default_model, features
 from pipeline.classify.search import Search, SearchConfig, search
+from pipeline.detect import DetectConfig
 from pipeline.errors import StageError
 from pipeline.exposure import Exposure
 from pipeline.fakes import draw_fakes, expected_noise, inject, match
 from pipeline.study.config import StudyConfig
 from pipeline.study.images import Pair
+from pipeline.subtract import SubtractConfig
 
 #: Flags that disqualify a source in DMTN-256's sense: pixels that are no good at its centre.
 DISQUALIFYING = (
@@ -31,6 +33,7 @@ DISQUALIFYING = (
     "glint_trail",
 )
 _STAMPS = 6
+_EACH = 3
 _COLUMNS = (
     "ra", "dec", "x", "y", "snr", "psf_flux", "psf_flux_err", "is_negative", "is_dipole",
 )  # fmt: skip
@@ -105,8 +108,9 @@ def run_study(
         noise = None
         for flavour in config.flavours:
             watch(f"{pair.series} {pair.name} {flavour}")
-            settings = SearchConfig()
-            settings = replace(settings, subtract=replace(settings.subtract, flavour=flavour))
+            settings = SearchConfig(
+                SubtractConfig(flavour=flavour), DetectConfig(threshold=config.threshold)
+            )
             told: dict[str, object] = {
                 "series": pair.series, "name": pair.name, "band": pair.band, "flavour": flavour,
             }  # fmt: skip
@@ -258,7 +262,7 @@ def _keep_stamps(study: Study, flavour: str, rows: Table, found: Search) -> None
         have = sum(1 for each in study.stamps if each[:2] == (flavour, kind))
         which = np.flatnonzero(np.asarray(rows["kind"]) == kind)
         which = which[np.argsort(-np.asarray(rows["reliability"])[which], kind="stable")]
-        for row in which[: max(0, min(2, _STAMPS - have))].tolist():
+        for row in which[: max(0, min(_EACH, _STAMPS - have))].tolist():
             sigma = np.sqrt(stamps.variance[row])
             image = (stamps.image[row] / sigma).astype(np.float32)
             study.stamps.append((flavour, kind, float(rows["reliability"][row]), image))
