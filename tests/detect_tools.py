@@ -51,7 +51,8 @@ def add_gaussians(image: np.ndarray, x, y, flux, fwhm: float) -> None:
 
 def moffat(fwhm: float, size: tuple[int, int]) -> tuple[galsim.GSObject, Psf]:
     """A profile whose stamp of 63 pixels holds nearly all of its light, and as Psf."""
-    profile = galsim.Moffat(beta=4.0, fwhm=fwhm, trunc=30.0).shear(g1=0.03)
+    accurate = galsim.GSParams(folding_threshold=1e-4)
+    profile = galsim.Moffat(beta=4.0, fwhm=fwhm, gsparams=accurate).shear(g1=0.03)
     image = profile.drawImage(nx=63, ny=63, scale=1.0).array.astype(float)
     return profile, Psf.constant(image / image.sum(), size)
 

@@ -77,6 +77,9 @@ def test_round_trip_is_exact(tmp_path: Path, wcs: WCS, compress: bool) -> None:
     wanted = np.array(wcs.all_pix2world(x, y, 0))
     assert np.array(after.wcs.all_pix2world(x, y, 0)) == pytest.approx(wanted, abs=1e-12)
     assert [p.name for p in tmp_path.iterdir()] == ["exposure.fits"]
+    other = ExposureInfo(5, 6, "z", 60000.0, 15.0)
+    assert read_exposure(path, info=other).info == other
+    assert (read_exposure(path, hdu="VARIANCE", unit="nJy").image == before.variance).all()
 
 
 def test_little_is_written_as_little(tmp_path: Path) -> None:

@@ -137,6 +137,21 @@ def test_field_has_what_its_truth_says(case: str) -> None:
     assert np.abs(pull).max() < 5
 
 
+def test_transients_keep_apart_where_there_is_room() -> None:
+    truth = simulate_field(1, (400, 400), 0, 30, 25, hosted=0.8).truth
+    changing = truth[np.isin(truth["kind"], ["transient", "fading"])]
+    x, y = np.asarray(changing["x"]), np.asarray(changing["y"])
+    apart = np.hypot(x - x[:, None], y - y[:, None])[~np.eye(len(x), dtype=bool)]
+    assert apart.min() > 5 * 4.4
+    assert min(x.min(), y.min(), 400 - x.max(), 400 - y.max()) > 5
+    hosts = changing["host"][changing["host"] >= 0]
+    assert len(hosts) > 10
+    galaxies = set(truth["id"][truth["kind"] == "galaxy"])
+    assert len(set(hosts) & galaxies) == len(set(hosts))
+    # no room for four
+    assert 1 <= len(simulate_field(1, (20, 40), 0, 2, 4).truth) <= 6
+
+
 def test_template_of_other_pixels_has_a_wcs_that_knows() -> None:
     shift = {"dither": (5.3, -3.2), "rotation": 1.5}
     field = simulate_field(4, (160, 160), 30, 0, 0, **shift)

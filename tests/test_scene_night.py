@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +101,7 @@ def test_calibrated_images_have_what_the_truth_says(night: Night) -> None:
 
 
 def test_raw_frames_become_calibrated_ones(night: Night) -> None:
-    """Overscan, bias, dark, flat and gain by the book bring back the calibrated image."""
+    """Overscan, crosstalk, linearity, bias, gain, dark and flat give back the calibrated image."""
     visit = night.visits[1]
     science = read_exposure(visit.science)
     masters = {
@@ -115,9 +116,16 @@ def test_raw_frames_become_calibrated_ones(night: Night) -> None:
             assert hdu.header["BIASSEC"] == "[129:160,1:256]"
             first = int(hdu.header["DETSEC"][1:].split(":")[0]) - 1
             counts = data[:, :128] - np.median(data[:, 128:])
+            other = hdus[3 - hdus.index_of(hdu.name)].data.astype(float)
+            counts -= 2e-4 * (other[:, :128] - np.median(other[:, 128:]))
+            counts += 5e-7 * counts**2
             counts -= masters["bias"].image[:, first : first + 128]
             assembled[:, first : first + 128] = counts * hdu.header["GAIN"]
         pointing, other = WCS(hdus[1].header), WCS(hdus[2].header)
+    described = tomllib.loads((night.folder / "calibration" / "instrument.toml").read_text())
+    assert described["crosstalk"] == [[0.0, 2e-4], [2e-4, 0.0]]
+    assert [one["linearity"] for one in described["amplifier"]] == [[5e-7]] * 2
+    assert [one["place"] for one in described["amplifier"]] == ["[1:128,1:256]", "[129:256,1:256]"]
     dark = masters["dark"]
     assembled -= dark.image * (30.0 / dark.info.exposure_time)
     assembled /= masters["flat_g"].image

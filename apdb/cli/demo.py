@@ -32,6 +32,10 @@ def demo(
         Path | None,
         typer.Option(help="Replay the sources of these LSST alert packets (Avro) instead."),
     ] = None,
+    images: Annotated[
+        bool,
+        typer.Option("--images", help="Simulate images of a night, and process them to alerts."),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the simulated night.")] = SEED,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Store only the first visits, this many.")
@@ -49,6 +53,9 @@ def demo(
     ] = None,
 ) -> None:
     """Store a simulated night, or replay real alerts, and compare the objects with the truth.
+
+    With --images it begins with pixels: stars, galaxies, variables, transients, moving objects,
+    satellites, cosmic rays; and draws the last image with what was found.
 
     At the end it exports a night's alerts from the archive and reads them back as a broker would.
 
@@ -68,6 +75,11 @@ def demo(
             job.check_empty(db)
             if not job.has_archive(db):
                 db.set_setting("archive_url", (out / "archive").resolve())
+        if images:
+            from apdb.cli.demo_images import demo_images
+
+            demo_images(context, db, out, seed, limit)
+            return
         say.print(f"reading {alerts}" if alerts else "simulating a night")
         material = (replayed(alerts) if alerts else simulated(seed)).first(limit)
         say.print(f"storing {material.n_visits} visits of {material.name}")

@@ -43,6 +43,12 @@ def process(
             show_default=False,
         ),
     ] = None,
+    bias: Annotated[Path | None, typer.Option(help="Raw frames: master bias.")] = None,
+    dark: Annotated[Path | None, typer.Option(help="Raw frames: master dark.")] = None,
+    flat: Annotated[Path | None, typer.Option(help="Raw frames: flat field.")] = None,
+    instrument: Annotated[
+        str | None, typer.Option(help="Raw frames: description of the instrument.")
+    ] = None,
     run: Annotated[
         str,
         typer.Option(
@@ -71,7 +77,8 @@ def process(
     """Process an image: calibrate, subtract a template, detect, measure, store, make alerts.
 
     SCIENCE is a FITS file, calibrated or not: plain, tile-compressed, multi-extension, or with
-    image, mask and variance. The template is a FITS file, too, or the one that the image store has
+    image, mask and variance. Frames in adu are taken for raw where --bias, --dark, --flat or
+    --instrument is given. The template is a FITS file, too, or the one that the image store has
     for this place and band (`apdb templates`). The visit is stored, its alerts are archived, and
     what was found is shown, and drawn with --plot.
 
@@ -85,12 +92,13 @@ def process(
     chosen = read_config(config).with_run(
         mode="fast" if fast else None, replace=True if replace else None
     )
+    chosen = chosen.with_read(instrument=instrument)
     info = _info(science, visit, detector, band, midpoint, exposure_time)
     with apdb.connect(settings(context).resolve_dsn()) as db, _stages() as watch:
         report = process_visit(
             db,
             Inputs(science, info),
-            Sources(db, chosen, template, refcat),
+            Sources(db, chosen, template, refcat, frames(bias, dark, flat)),
             chosen,
             run=run,
             watch=watch,
@@ -108,6 +116,12 @@ def process(
         say.print(f"apdb: {science}: {report.stage}: {report.reason}", markup=False)
         say.print("      The failure is on record (apdb status); correct the cause, then repeat.")
         raise typer.Exit(1)
+
+
+def frames(bias: Path | None, dark: Path | None, flat: Path | None) -> dict[str, Path]:
+    """Return the calibration frames that were given, by name."""
+    given = {"bias": bias, "dark": dark, "flat": flat}
+    return {name: path for name, path in given.items() if path is not None}
 
 
 def _info(

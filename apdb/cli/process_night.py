@@ -12,6 +12,7 @@ import typer
 
 import apdb
 from apdb.cli.context import print_json, settings
+from apdb.cli.process import frames
 from apdb.cli.tables import show_rows
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ def process_night(
     refcat: Annotated[
         Path | None,
         typer.Option(help="Reference stars. Default: the catalogue of the settings."),
+    ] = None,
+    bias: Annotated[Path | None, typer.Option(help="Raw frames: master bias.")] = None,
+    dark: Annotated[Path | None, typer.Option(help="Raw frames: master dark.")] = None,
+    flat: Annotated[Path | None, typer.Option(help="Raw frames: flat field.")] = None,
+    instrument: Annotated[
+        str | None, typer.Option(help="Raw frames: description of the instrument.")
     ] = None,
     run: Annotated[
         str, typer.Option(help="Tag of a run apart: no DIASources or alerts are stored.")
@@ -73,11 +80,12 @@ def process_night(
     from pipeline.process.config import read_config
 
     chosen = read_config(config).with_run(mode="fast" if fast else None)
+    chosen = chosen.with_read(instrument=instrument)
     dsn = settings(context).resolve_dsn()
     options = NightOptions(
         jobs=jobs, watching=watch, idle=idle, again=again, attempts=attempts, timeout=timeout
     )
-    setup = Setup(dsn, chosen, template, refcat, run)
+    setup = Setup(dsn, chosen, template, refcat, run, frames(bias, dark, flat))
     with apdb.connect(dsn) as db, Board() as board:
         summary = work(db, folder, setup, options, board)
     if settings(context).json:

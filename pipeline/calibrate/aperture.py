@@ -69,8 +69,9 @@ class ApertureCorrection:
         -------
         value, error : ndarray, shape (n,)
         """
-        middle = [np.array([0.5 * (side - 1)]) for side in self.size]
-        away = terms(x, y, self.order, self.size) - terms(*middle, self.order, self.size)
+        columns, rows = self.size
+        middle = terms(0.5 * (columns - 1), 0.5 * (rows - 1), self.order, self.size)
+        away = terms(x, y, self.order, self.size) - middle
         value = self.centre[0]
         error = np.sqrt(np.einsum("ni,ij,nj->n", away, self.covariance, away))
         return 1.0 + away @ self.coefficients / value, error / value

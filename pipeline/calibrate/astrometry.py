@@ -24,6 +24,7 @@ Rows = NDArray[np.int64]
 
 _ROUNDS = 5
 _FLOOR = 0.02
+_OUTLIER = 9.0
 _BRIGHT = 10.0
 
 
@@ -145,14 +146,15 @@ def _refined(
     weight = 1.0 / np.hypot(np.nan_to_num(error / np.sqrt(2.0), nan=1.0), _FLOOR)
     moved = first.apply(points)
     within = max(config.match_radius / scale, 1.5)
-    for turn in range(_ROUNDS):
+    for turn in range(2 * _ROUNDS):
         mine, theirs = _pairs(moved, tree, within)
         if len(mine) < config.wcs_min_matches:
             raise CalibrateError(
                 f"{len(mine)} stars match the reference catalogue, {config.wcs_min_matches} are "
                 "needed; enlarge `match_radius`, or use a deeper catalogue"
             )
-        highest = min(config.wcs_order, 1) if turn == 0 else config.wcs_order
+        # Distortion only when the linear map has found all stars that it can.
+        highest = min(config.wcs_order, 1) if turn < _ROUNDS else config.wcs_order
         highest = _degree(len(mine), highest, config)
         polynomials = _simplest(points[mine], expected[theirs], weight[mine], highest, shape)
         moved = polynomials.apply(points)
@@ -177,16 +179,19 @@ def _simplest(
 ) -> Polynomials:
     """Return the map that the stars call for: the one of the lowest information criterion.
 
-    Schwarz 1978, Ann. Statist. 6, 461, with the noise that the map of the highest degree leaves.
+    Schwarz 1978, Ann. Statist. 6, 461, with the noise that the map of the highest degree leaves,
+    and outliers counted as three sigma.
     """
     maps = [fit_map(points, wanted, weight, order, shape) for order in range(highest + 1)]
     squares = [
         np.square((wanted - one.apply(points)) * weight[:, np.newaxis]).sum(axis=1) for one in maps
     ]
     n, free = len(points), maps[-1].coefficients.size
-    noise = max(float(squares[-1].sum()) / max(2 * n - free, 1), 1e-12)
+    # The median of χ² with two degrees of freedom is 2 ln 2; blends do not count as distortion.
+    spare = max(1.0 - free / (2.0 * n), 0.2)
+    noise = max(float(np.median(squares[-1])) / (2.0 * np.log(2.0) * spare), 1e-12)
     scores = [
-        float(one.sum()) / noise + of.coefficients.size * np.log(2.0 * n)
+        float(np.minimum(one / noise, _OUTLIER).sum()) + of.coefficients.size * np.log(2.0 * n)
         for one, of in zip(squares, maps, strict=True)
     ]
     return maps[int(np.argmin(scores))]

@@ -7,8 +7,8 @@ import numpy as np
 
 
 @numba.njit(cache=True, nogil=True)
-def _shift_line(by, k):  # type: ignore[no-untyped-def]
-    """Return the Dirichlet kernel at the distances 1 - k … k - 1, shifted."""
+def _shift_matrix(by, k):  # type: ignore[no-untyped-def]
+    """Return the matrix that shifts a periodic sequence of odd length: the Dirichlet kernel."""
     line = np.empty(2 * k - 1, dtype=np.float32)
     for i in range(2 * k - 1):
         distance = i - (k - 1) - by
@@ -17,7 +17,11 @@ def _shift_line(by, k):  # type: ignore[no-untyped-def]
             line[i] = np.cos(np.pi * distance) / np.cos(np.pi * distance / k)
         else:
             line[i] = np.sin(np.pi * distance) / (k * below)
-    return line
+    matrix = np.empty((k, k), dtype=np.float32)
+    for i in range(k):
+        for j in range(k):
+            matrix[i, j] = line[i - j + k - 1]
+    return matrix
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
@@ -30,23 +34,6 @@ def _summed(basis, weights):  # type: ignore[no-untyped-def]
             for column in range(k):
                 image[row, column] += weights[m] * basis[m, row, column]
     return image / np.sum(image)
-
-
-@numba.njit(cache=True, nogil=True, fastmath=True)
-def _shift(image, in_x, in_y, found):  # type: ignore[no-untyped-def]
-    """Convolve columns and rows of an image with lines, into another that is zero."""
-    k = len(image)
-    between = np.zeros((k, k), dtype=np.float32)
-    for row in range(k):
-        for source in range(k):
-            factor = in_y[row - source + k - 1]
-            for column in range(k):
-                between[row, column] += factor * image[source, column]
-    for row in range(k):
-        for source in range(k):
-            value = between[row, source]
-            for column in range(k):
-                found[row, column] += value * in_x[column - source + k - 1]
 
 
 @numba.njit(cache=True, nogil=True, parallel=True)
@@ -71,8 +58,8 @@ def shifted_stamps(basis, weights, dx, dy):  # type: ignore[no-untyped-def]
     n, k = len(weights), basis.shape[1]
     found = np.zeros((n, k, k), dtype=np.float32)
     for s in numba.prange(n):
-        image = _summed(basis, weights[s])
-        _shift(image, _shift_line(dx[s], k), _shift_line(dy[s], k), found[s])
+        in_x, in_y = _shift_matrix(dx[s], k), _shift_matrix(dy[s], k)
+        found[s] = in_y @ _summed(basis, weights[s]) @ in_x.T
     return found
 
 

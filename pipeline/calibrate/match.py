@@ -16,6 +16,7 @@ _BRIGHTEST = 100
 _IN_TRIANGLES = 25
 _CHANCE = 1e-3
 _NARROW = 1.0
+_MOST = 0.6
 _SHAPE_TOLERANCE = 0.01
 _LARGEST_SCALE = 1.05
 _TRIALS = 400
@@ -91,12 +92,14 @@ def blind_match(
     # As dense on the sky as the points, with a margin for what is bright in one list only.
     tried = _similar_depth(points, reference, area, reach)
     # With few stars only a narrow circle tells the match from chance.
+    believed: list[Similarity] = []
     for way in (_shifts, _triangles):
         trials = (way(points, tried, reach, within) for within in (tolerance, _NARROW))
-        found = [one for one in trials if one is not None and one.chance < _CHANCE]
-        if found:
-            return min(found, key=lambda one: one.chance)
-    return None
+        believed += [one for one in trials if one is not None and one.chance < _CHANCE]
+        # A shift alone matches a part of an image that is turned.
+        if believed and max(one.matches for one in believed) >= _MOST * len(points):
+            break
+    return max(believed, key=lambda one: one.matches, default=None)
 
 
 def _similar_depth(points: Floats, reference: Floats, area: float, reach: float) -> Floats:

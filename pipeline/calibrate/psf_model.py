@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 _PAD = 3
 _SHUFFLES = 12
-_TOP_SNR = 200.0
+_TOP_SNR = 500.0
 _ROUNDS = 3
 
 
@@ -249,13 +249,14 @@ def _regress(
     mean = np.tensordot(weight, images, axes=1)
     if len(images) >= 5:
         # A neighbour that was not found is in one star, not in the middle one of many.
-        middle = np.median(images, axis=0)
-        spread = 1.4826 * np.median(np.abs(images - middle), axis=0)
+        middle = _weighted_median(images, weight)
+        spread = 1.4826 * _weighted_median(np.abs(images - middle), weight)
         reach = 4.0 * np.maximum(spread, stars.noise[used][:, np.newaxis, np.newaxis])
         images = np.clip(images, middle - reach, middle + reach)
         mean = np.tensordot(weight, images, axes=1)
     noise = float(np.sqrt(np.sum((weight * stars.noise[used]) ** 2)))
-    base = _denoised(mean, noise)
+    # A star is round enough that the corners of the stamp have only noise.
+    base = _denoised(mean, noise) * _disc(stars.images.shape[-1] // 2, mean.shape[0] / 2.0)
     total = base.sum()
     degree = order_for(len(images), order, per_term)
     found = _components(images - mean, mean, x[used], y[used], weight, degree, size)
@@ -269,11 +270,20 @@ def _regress(
     return psf, len(vectors), degree
 
 
+def _weighted_median(images: Floats, weight: Floats) -> Floats:
+    """Return the median of images, pixel by pixel."""
+    order = np.argsort(images, axis=0)
+    below = np.cumsum(weight[order], axis=0) >= 0.5 * weight.sum()
+    middle = np.take_along_axis(order, np.argmax(below, axis=0)[np.newaxis], axis=0)
+    return np.asarray(np.take_along_axis(images, middle, axis=0)[0])
+
+
 def _without_noise(image: Floats) -> Floats:
     """Return an image of the variation without what is no more than its noise, seen at the rim."""
     half = image.shape[0] // 2
     rim = image[~_disc(half, 0.75 * half)]
-    return image * _gain(image, 1.4826 * float(np.median(np.abs(rim))))
+    gain = _gain(image, 1.4826 * float(np.median(np.abs(rim))))
+    return image * gain * _disc(half, image.shape[0] / 2.0)
 
 
 def _gain(signal: Floats, noise: float) -> Floats:

@@ -19,9 +19,12 @@ from pipeline.errors import CalibrateError
 from pipeline.exposure import UNUSABLE, Exposure, Image
 from pipeline.psf import Psf
 
+Floats = NDArray[np.float64]
+
 _LARGEST = 35
 _SMALLEST = 5
 _LEFT_OVER = 2.0
+_FIRST = 2.0
 _SAMPLE = 1_000_000
 
 
@@ -100,13 +103,15 @@ def characterise(exposure: Exposure, config: CalibrateConfig) -> Characterised:
         variance = exposure.variance
         if config.scale_variance:
             variance = variance * np.float32(ratio**2)
+        # The brighter ones are enough for a first PSF.
+        threshold = config.threshold * (_FIRST if turn == 1 and config.iterations > 1 else 1.0)
         found = find(
             image,
             level.rms,
             bad,
             covered,
             fwhm,
-            config.threshold,
+            threshold,
             config.min_area,
             config.max_sources,
         )
@@ -184,17 +189,19 @@ class _Round:
         seeing = previous.fwhm if previous is not None else _median_fwhm(sources)
         config = replace(self.config, initial_fwhm=seeing)
         rows = candidates(sources, self.exposure.mask, config)
-        fitted = self._model(rows, seeing, previous)
-        at = [np.asarray(sources[name], np.float64) for name in ("x", "y", "flux")]
-        fits = fit_points(self.exposure.image, self.exposure.variance, self.bad, fitted.psf, *at)
+        fitted, at = self._model(rows, seeing, previous)
+        planes = self.exposure.image, self.exposure.variance, self.bad
+        fits = fit_points(*planes, fitted.psf, *at, rounds=2)
         drawn = np.nan_to_num(fits.flux)
         residual = self.exposure.image - model_image(
             fitted.psf, fits.x, fits.y, drawn, self.exposure.shape
         )
         return rows, fitted, fits, residual
 
-    def _model(self, rows: NDArray[np.int64], seeing: float, previous: Psf | None) -> PsfFit:
-        """Fit the PSF, after neighbours are taken off with the previous one."""
+    def _model(
+        self, rows: NDArray[np.int64], seeing: float, previous: Psf | None
+    ) -> tuple[PsfFit, list[Floats]]:
+        """Fit the PSF, neighbours taken off with the previous one; return it and the sources."""
         sources = self.found.sources
         planes = self.exposure.image, self.exposure.variance
         half = int(np.clip(np.ceil(self.config.psf_radius * seeing), _SMALLEST, _LARGEST))
@@ -206,14 +213,16 @@ class _Round:
             fits = fit_points(*planes, self.bad, previous, *at, rounds=2)
             drawn = np.nan_to_num(fits.flux)
             residual = planes[0] - model_image(previous, fits.x, fits.y, drawn, planes[0].shape)
+            at = [fits.x, fits.y, np.where(np.isfinite(fits.flux), fits.flux, at[2])]
             x, y, flux = fits.x[rows], fits.y[rows], fits.flux[rows]
             stars = Stars.cut(residual, planes[1], self.bad, x, y, half)
             stars = stars.with_own(previous, x, y, flux)
         size = (self.exposure.shape[1], self.exposure.shape[0])
         config = self.config
-        return fit_psf(
+        fitted = fit_psf(
             stars, x, y, flux, order=config.psf_order, per_term=config.stars_per_term, size=size
         )
+        return fitted, at
 
 
 def _median_fwhm(sources: Table) -> float:

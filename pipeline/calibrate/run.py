@@ -58,8 +58,8 @@ class Calibrated:
         times that.
     sources : Table
         x, y [pixel], x_err, y_err, ra, dec [deg], flux, flux_err [nJy], ap_flux, ap_flux_err
-        [nJy, the fitted source and what is left of it in an aperture], snr, fwhm [pixel], spread, spread_err, chi2,
-        is_star, used_for_psf, flags (`SourceFlag`).
+        [nJy, the fitted source and what is left of it in an aperture], snr, fwhm [pixel], spread,
+        spread_err, chi2, is_star, used_for_psf, flags (`SourceFlag`).
     background : ndarray of float32, shape (ny, nx)
         What was taken off, in the unit of the input.
     metrics : dict of str to float

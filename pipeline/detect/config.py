@@ -60,7 +60,7 @@ class DetectConfig:
     threshold: float = 5.0
     grow: int = 2
     min_prominence: float = 4.0
-    min_contrast: float = 0.15
+    min_contrast: float = 0.05
     lobe_distance: float = 1.75
     background_cell: int = 256
     noise_cell: int = 512

@@ -66,7 +66,8 @@ def detect(difference: Difference, config: DetectConfig | None = None) -> Detect
     """Find sources of both signs.
 
     The image is filtered with its PSF, divided by the noise that blank sky has after that, and cut
-    at the threshold.  Where there is a score image, it is searched: filtered already.
+    at the threshold.  Where there is a score image, that is searched: it is filtered already.
+    What rises towards the border of the image is no source on it.
 
     Parameters
     ----------
@@ -87,17 +88,16 @@ def detect(difference: Difference, config: DetectConfig | None = None) -> Detect
     config = config or DetectConfig()
     exposure, searched = difference.exposure, difference.score
     psf = _psf_of(exposure)
-    usable = _usable(searched or exposure, config)
+    usable = _usable(exposure, config)
+    exposure, background_rms = without_background(exposure, usable, config.background_cell)
+    filtered = significance(exposure, psf, usable, config)
+    noise = noise_scale(filtered, exposure.variance, usable, config)
     if searched is None:
-        exposure, background_rms = without_background(exposure, usable, config.background_cell)
-        filtered = significance(exposure, psf, usable, config)
-        variance = exposure.variance
+        filtered /= noise.image()
     else:
-        _, background_rms = exposure, 0.0
+        usable = _usable(searched, config)
         filtered = _ready(searched, usable)
-        variance = searched.variance
-    noise = noise_scale(filtered, variance, usable, config)
-    filtered /= noise.image()
+        filtered /= noise_scale(filtered, searched.variance, usable, config).image()
     streaks = find_streaks(filtered, usable, config) if config.streaks else ()
     hits = np.flatnonzero(np.abs(filtered).ravel() >= config.threshold)
     peaks = find_peaks(
@@ -112,7 +112,8 @@ def detect(difference: Difference, config: DetectConfig | None = None) -> Detect
     mask = _mask(exposure.mask, filtered, hits, peaks)
     draw_streaks(mask, streaks)
     table["glint_trail"] = _glints(table, mask, config)
-    sky = _blank_positions(table, usable, psf, config.n_sky)
+    blank = usable & ((mask & np.uint32(Mask.STREAK)) == 0)
+    sky = _blank_positions(table, blank, psf, config.n_sky)
     return Detections(
         table=table,
         footprints=footprints,
@@ -159,12 +160,14 @@ def _sources(
 ) -> tuple[Table, Footprints]:
     """Return the table of sources, and their pixels."""
     owner = merge_lobes(peaks, config.lobe_distance * psf.fwhm)
-    sources = np.flatnonzero(owner == np.arange(len(owner)))
+    ny, nx = filtered.shape
+    on_border = (peaks.x == 0) | (peaks.y == 0) | (peaks.x == nx - 1) | (peaks.y == ny - 1)
+    sources = np.flatnonzero((owner == np.arange(len(owner))) & ~on_border)
     x, y, value = refine(filtered, peaks.x, peaks.y)
     sources = sources[np.argsort(-np.abs(value[sources]), kind="stable")]
     footprints = footprints_of(peaks, owner, sources)
     lobe = strongest_lobes(peaks, owner)[sources]
-    n_pixels, side = extents(footprints, (filtered.shape[0], filtered.shape[1]))
+    n_pixels, side = extents(footprints, (ny, nx))
     blended = np.bincount(peaks.footprint[sources], minlength=1)
     table = Table(
         {

@@ -55,10 +55,8 @@ def find_glints(
 
 @njit(cache=True, nogil=True)
 def _apart(x: Floats, y: Floats, m: int, others: Ints, apart: float) -> bool:  # pragma: no cover
-    for other in others:
-        if np.hypot(x[m] - x[other], y[m] - y[other]) < apart:
-            return False
-    return True
+    distance = np.hypot(x[others] - x[m], y[others] - y[m])
+    return bool(np.all(distance >= apart))
 
 
 @njit(cache=True, nogil=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import fft
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import binary_dilation, map_coordinates
 
 from pipeline.detect.config import DetectConfig
 from pipeline.errors import DetectError
@@ -19,6 +19,11 @@ from pipeline.psf import Psf
 #: Standard deviation of a Gaussian cut at ±3σ.
 _CUT = 0.98658
 _MIN_SAMPLE = 400
+#: Blank sky has no pixel above this S/N in the block of this side around it, nor in those next to
+#: it, unless hardly any sky is left.
+_BRIGHT = 8.0
+_BLOCK = 16
+_MOST_HIT = 0.95
 
 
 def significance(exposure: Exposure, psf: Psf, usable: Bools, config: DetectConfig) -> Image:
@@ -185,6 +190,7 @@ def noise_scale(
         No sky, or its noise is not at all what the variance says.
     """
     ny, nx = filtered.shape
+    usable = usable & ~_near_sources(filtered)
     cells = [max(1, round(n / config.noise_cell)) for n in (ny, nx)]
     edges = [np.linspace(0, n, m + 1).astype(int) for n, m in zip((ny, nx), cells, strict=True)]
     grid = np.full(cells, np.nan)
@@ -204,6 +210,22 @@ def noise_scale(
             f"{low:g} … {high:g}: gain or variance of the science image or the template is wrong"
         )
     return NoiseScale(np.clip(grid, 0.5 * typical, 2.0 * typical), (ny, nx))
+
+
+def _near_sources(filtered: Image) -> Bools:
+    """Tell which pixels are so near something bright that its wings may reach them."""
+    side = _BLOCK
+    ny, nx = (-(-n // side) for n in filtered.shape)
+    padded = np.zeros((ny * side, nx * side), np.bool_)
+    low, high = np.percentile(filtered[::7, ::7], [25, 75])
+    limit = _BRIGHT * max(float(high - low) / 1.349, 1e-30)
+    padded[: filtered.shape[0], : filtered.shape[1]] = np.abs(filtered) > limit
+    hit = padded.reshape(ny, side, nx, side).any(axis=(1, 3))
+    near = binary_dilation(hit, np.ones((3, 3), np.bool_))
+    if near.mean() > _MOST_HIT:
+        return np.zeros(filtered.shape, np.bool_)
+    whole = np.repeat(np.repeat(near, side, axis=0), side, axis=1)
+    return np.asarray(whole[: filtered.shape[0], : filtered.shape[1]])
 
 
 def _width(filtered: Image, variance: Image, usable: Bools) -> float:

@@ -182,7 +182,7 @@ def _shift_matrix(by: Floats, k: int, half: int, slopes: bool) -> list[Floats]:
     beyond = np.abs(np.arange(-half, half + 1) - by) > k // 2 + 0.5
     found = []
     for row in rows:
-        matrix = np.ascontiguousarray(sliding_window_view(row, k, axis=1)[:, :, ::-1])
+        matrix = np.array(sliding_window_view(row, k, axis=1)[:, :, ::-1])
         matrix[beyond] = 0.0
         found.append(matrix)
     return found

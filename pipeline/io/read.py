@@ -65,7 +65,7 @@ def read_exposure(
     instrument : str
         Name of the description of the instrument, kept in `ExposureInfo`.
     info : ExposureInfo, optional
-        Which visit this is, where the header does not say so.
+        Which visit this is, instead of what the header says.
     unit : str, optional
         adu, electron or nJy instead of what BUNIT says.
     gain : float, optional
@@ -91,9 +91,9 @@ def read_exposure(
     with opened(path) as hdus:
         chosen = _choose(hdus, hdu, name)
         _check_size(shape_of(chosen), max_pixels, name)
-        if own.is_own(hdus):
+        if own.is_own(hdus) and chosen.name == "IMAGE":
             exposure = own.read(hdus, name)
-            return _checked(exposure, require_wcs, name)
+            return _checked(exposure.with_(info=info or exposure.info), require_wcs, name)
         header = _merged(hdus[0], chosen)
         stated, factor = (unit, 1.0) if unit is not None else unit_of(header, name)
         image = pixels_of(chosen, name)

@@ -57,7 +57,7 @@ def cosmic_rays(
     lowest = 0.8 * float(np.sqrt(np.percentile(known, 2)))
     limit = 2.0 * sigma * lowest
     clean, hidden = image, masked
-    where = _sharp(clean, hidden, limit)
+    where = _sharp(clean, hidden, ~masked, limit)
     for _ in range(rounds):
         rows, columns = np.nonzero(where)
         found = _tested(clean, variance, hidden, rows, columns, sigma, contrast)
@@ -71,7 +71,7 @@ def cosmic_rays(
         hits |= new
         near = grown(new, 3)
         hidden = masked | hits
-        where = near & _sharp(clean, hidden, limit)
+        where = _sharp(clean, hidden, near, limit)
     return hits
 
 
@@ -93,13 +93,13 @@ def _laplacian(image, masked, row, column):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, parallel=True)
-def _sharp(image, masked, limit):  # type: ignore[no-untyped-def]
+def _sharp(image, masked, within, limit):  # type: ignore[no-untyped-def]
     """Tell where the Laplacian is above a limit."""
     ny, nx = image.shape
     found = np.zeros((ny, nx), dtype=np.bool_)
     for row in numba.prange(ny):
         for column in range(nx):
-            if not masked[row, column]:
+            if within[row, column] and not masked[row, column]:
                 found[row, column] = _laplacian(image, masked, row, column) > limit
     return found
 

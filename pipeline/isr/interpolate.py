@@ -14,7 +14,8 @@ Floats = NDArray[np.float64]
 
 _RADIUS = 3
 _SIDE = 2 * _RADIUS + 1
-_NOISE = 0.01
+#: Of the signal: less follows bright stars more closely, and makes faint ones noisier.
+_NOISE = 0.001
 _BLOCK = 512
 
 

@@ -15,6 +15,9 @@ _BLOCK = 1024
 _ITERATIONS = 8
 _CONVERGED = 2e-3
 _LARGEST_STEP = 0.7
+#: A pixel is a spike if it exceeds the model by this part of its peak, and so many sigmas.
+_SPIKE = 0.5
+_SPIKE_SNR = 6.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Points:
         Number of pixels.
     converged : ndarray of bool, shape (n,)
         The last step was small, and the source is where it was looked for.
+    spike : ndarray of bool, shape (n,)
+        Light is gathered in a pixel as the PSF does not gather it: a cosmic ray.
     """
 
     x: Floats
@@ -47,6 +52,7 @@ class Points:
     misfit: Floats
     n_data: Floats
     converged: Bools
+    spike: Bools
 
 
 def fit_points(
@@ -183,20 +189,29 @@ def _fit_block(
         misfit=np.sqrt((residual**2).sum(axis=(1, 2))) / np.maximum(light, 1e-30),
         n_data=windows.good.sum(axis=(1, 2)).astype(float),
         converged=(np.abs(step).max(axis=1) < 0.05) & (shift <= max_shift) & (shift > 0),
+        spike=_spikes(residual, np.sqrt(weight), flux, model),
     )
+
+
+def _spikes(residual: Floats, per_sigma: Floats, flux: Floats, model: Floats) -> Bools:
+    """Tell which sources have a pixel far above the fitted model, on the scale of its peak."""
+    above = np.sign(flux)[:, np.newaxis, np.newaxis] * residual
+    least = _SPIKE * np.abs(flux) * model.max(axis=(1, 2), initial=0.0)
+    sharp = (above > least[:, np.newaxis, np.newaxis]) & (above * per_sigma > _SPIKE_SNR)
+    return np.asarray(sharp.any(axis=(1, 2)))
 
 
 def _design(images: Floats, at: Floats, windows: Windows) -> tuple[Floats, Floats]:
     """Return point sources and their slopes on the good pixels, (n, 3, pixels), and the sources."""
     parts = point_sources(images, at[:, 0], at[:, 1], windows.half, slopes=True)
     design = np.stack([part * windows.good for part in parts], axis=1)
-    return design.reshape(len(at), 3, -1), parts[0]
+    return design.reshape(len(at), 3, (2 * windows.half + 1) ** 2), parts[0]
 
 
 def _linear(design: Floats, image: Floats, good: Bools) -> tuple[Floats, Floats]:
     """Return flux and flux × shift by linear least squares; zero where it cannot be solved."""
     normal = design @ design.transpose(0, 2, 1)
-    right = design @ (image * good).reshape(len(image), -1, 1)
+    right = design @ (image * good).reshape(len(image), design.shape[2], 1)
     solved = _solved(normal, right)
     return solved[:, 0, 0], solved[:, 1:, 0]
 
@@ -214,7 +229,9 @@ def _solved(normal: Floats, right: Floats) -> Floats:
 def _covariance(design: Floats, windows: Windows, flux: Floats) -> Floats:
     """Return the covariance (n, 3, 3) of flux, x and y; NaN where it is not known."""
     normal = design @ design.transpose(0, 2, 1)
-    noise = (design * windows.variance.reshape(len(flux), 1, -1)) @ design.transpose(0, 2, 1)
+    noise = (design * windows.variance.reshape(len(flux), 1, design.shape[2])) @ design.transpose(
+        0, 2, 1
+    )
     half = _solved(normal, noise)
     covariance = _solved(normal, half.transpose(0, 2, 1))
     per = np.ones((len(flux), 3))

@@ -139,9 +139,13 @@ def _fit_block(
     middle = 0.5 * (positive + negative)
     half = core_half(psf) + int(np.ceil(psf.fwhm))
     windows = cut(difference, None, middle[:, 0], middle[:, 1], half)
-    fluxes, doubts = zip(*(_direct_flux(image, middle) for image in direct), strict=True)
+    fluxes, doubts, shared = zip(
+        *(_direct_flux(image, middle, windows) for image in direct), strict=True
+    )
     mean = 0.5 * (fluxes[0] + fluxes[1])[:, np.newaxis]
     prior = 0.25 * (doubts[0] + doubts[1])[:, np.newaxis]
+    # The difference has the noise of the science image, and that of the template with its sign.
+    common = np.concatenate([0.5 * (shared[0] - shared[1]), np.zeros_like(mean)], axis=1)
     n = len(which)
     origin = np.column_stack([windows.x, windows.y])
     data = np.concatenate([windows.image.reshape(n, -1), mean], axis=1)
@@ -154,7 +158,7 @@ def _fit_block(
     model = _DipoleModel(psf, windows)
     guess = np.maximum(np.abs(mean), 1e-3)
     start = np.column_stack([guess, positive - origin, guess, negative - origin])
-    fit = fit_models(model, start, data, weight, variance)
+    fit = fit_models(model, start, data, weight, variance, common)
     found, window = fit.parameters, windows.half
     dipoles.positive[which] = found[:, :3] + np.column_stack([np.zeros(n), origin])
     dipoles.negative[which] = found[:, 3:] + np.column_stack([np.zeros(n), origin])
@@ -169,8 +173,11 @@ def _fit_block(
     )
 
 
-def _direct_flux(image: Exposure, at: Floats) -> tuple[Floats, Floats]:
-    """Return flux of the source on a direct image, and the variance to believe it with."""
+def _direct_flux(image: Exposure, at: Floats, windows: Windows) -> tuple[Floats, Floats, Floats]:
+    """Return flux of the source on a direct image, and the variance to believe it with.
+
+    Also its covariance with the pixels of windows, shape (n, pixels).
+    """
     assert image.psf is not None
     points = fit_points(image, image.psf, at[:, 0], at[:, 1], image.psf.fwhm)
     per_pixel = points.chi2 / np.maximum(points.n_data, 1.0)
@@ -178,7 +185,16 @@ def _direct_flux(image: Exposure, at: Floats) -> tuple[Floats, Floats]:
     flux = np.where(np.isfinite(points.flux), points.flux, 0.0)
     noise = np.nan_to_num(points.covariance[:, 0, 0], nan=0.0)
     doubt = np.where(star, _STAR_ERROR, _OTHER_ERROR) * flux
-    return flux, np.maximum(noise + doubt**2, 1e-20)
+    dx, dy = (
+        np.clip(points.x - windows.x, -windows.half, windows.half),
+        np.clip(points.y - windows.y, -windows.half, windows.half),
+    )
+    (model,) = point_sources(image.psf.at(windows.x, windows.y), dx, dy, windows.half)
+    pixels = cut(image, None, windows.x.astype(float), windows.y.astype(float), windows.half)
+    model = model * windows.good * pixels.good
+    square = np.maximum((model**2).sum(axis=(1, 2), keepdims=True), 1e-30)
+    shared = (model * pixels.variance / square).reshape(len(flux), -1)
+    return flux, np.maximum(noise + doubt**2, 1e-20), shared
 
 
 class _DipoleModel:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from astropy.table import Table
 from numpy.typing import NDArray
 
 from pipeline.detect import Detections, Footprints
@@ -112,15 +113,18 @@ def fit_extended(
     positive, minus = np.where(below, other, peak), np.where(below, peak, other)
     dipoles = fit_dipoles(difference, science, template, lobes, positive, minus, len(table))
     is_dipole = _are_dipoles(dipoles, snr, np.asarray(table["lobe_snr"], np.float64), config)
+    ratio = config.trail_min_ratio * np.where(table["n_blended"] > 1, 2.0, 1.0)
     which, start = _trail_candidates(
-        difference, detections.footprints, shapes, of_psf, snr, negative, config
+        difference, detections.footprints, shapes, of_psf, snr, negative, ratio, config
     )
-    single = ~is_dipole[which]
+    single = ~is_dipole[which] & _strongest(table, which)
     start[:, :2] += np.where(np.isnan(start[:, :2]), np.column_stack([x, y])[which], 0.0)
     trails = fit_trails(
         difference, psf, which[single], start[single], len(table), config.trail_max_length
     )
-    return Extended(shapes, of_psf, dipoles, is_dipole, trails, _are_trails(trails))
+    # What has a neighbour is longer than the PSF without being a trail.
+    alone = np.asarray(table["n_blended"]) == 1
+    return Extended(shapes, of_psf, dipoles, is_dipole, trails, alone & _are_trails(trails))
 
 
 def positions(
@@ -279,6 +283,12 @@ def trail_columns(extended: Extended, at_trail: LocalSky, noise: Floats) -> Colu
     return columns
 
 
+def _strongest(table: Table, which: Ints) -> Bools:
+    """Tell which sources are the first of their footprint."""
+    _, first = np.unique(np.asarray(table["footprint"]), return_index=True)
+    return np.isin(which, first)
+
+
 def _are_dipoles(dipoles: Dipoles, snr: Floats, lobe_snr: Floats, config: MeasureConfig) -> Bools:
     plus, minus = dipoles.positive[:, 0], dipoles.negative[:, 0]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -303,6 +313,7 @@ def _trail_candidates(
     psf: Shapes,
     snr: Floats,
     negative: Bools,
+    min_ratio: Floats,
     config: MeasureConfig,
 ) -> tuple[Ints, Floats]:
     """Return sources that are longer than the PSF, and first guesses x, y, dx, dy of their trails.
@@ -315,7 +326,7 @@ def _trail_candidates(
         excess = major - psf_major
         own_snr = np.maximum(snr, 1.0) * _own_filter(shapes, psf)
         long = excess > config.trail_min_snr * _MOMENT_ERROR * major / own_snr
-        long &= major / minor > config.trail_min_ratio * psf_major / psf_minor
+        long &= major / minor > min_ratio * psf_major / psf_minor
         length = 2 * _LINE * np.sqrt(np.maximum(excess, 0.0))
     x, y = shapes.x.copy(), shapes.y.copy()
     rest = np.flatnonzero(shapes.failed | (length > config.trail_max_length))

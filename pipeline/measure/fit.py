@@ -12,8 +12,9 @@ from pipeline.forced.windows import Bools, Floats, Ints
 #: Of parameters (m, p) of the models with given numbers (m,): values (m, q), derivatives (m, p, q).
 Model = Callable[[Floats, Ints], tuple[Floats, Floats]]
 
-_ITERATIONS = 40
-_SMALL = 1e-7
+_ITERATIONS = 20
+#: Gain of a step in χ² that is none: the parameters are within 0.03σ.
+_SMALL = 1e-3
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,15 @@ class Fit:
     converged: Bools
 
 
-def fit_models(model: Model, start: Floats, data: Floats, weight: Floats, variance: Floats) -> Fit:
-    """Minimise Σ weight (data - model)² for many models side by side.
+def fit_models(
+    model: Model,
+    start: Floats,
+    data: Floats,
+    weight: Floats,
+    variance: Floats,
+    with_last: Floats | None = None,
+) -> Fit:
+    """Minimise Σ weight (data - model)², about χ², for many models side by side.
 
     Parameters
     ----------
@@ -50,6 +58,9 @@ def fit_models(model: Model, start: Floats, data: Floats, weight: Floats, varian
     data, weight, variance : ndarray, shape (n, q)
         Data, their weights (zero for what is not to count), and their variance, which the weights
         need not be the inverse of.
+    with_last : ndarray, shape (n, q), optional
+        Covariance of the data with the last of them, zero for that itself; all others are
+        independent.
 
     Returns
     -------
@@ -80,14 +91,16 @@ def fit_models(model: Model, start: Floats, data: Floats, weight: Floats, varian
             new_slopes[better],
             new_cost[better],
         )
-        converged[taken] = gain[better] <= _SMALL * np.maximum(cost[taken], 1e-300)
+        converged[taken] = gain[better] <= _SMALL
         damping[active] = np.where(better, 0.2 * damping[active], 8.0 * damping[active])
         damping = np.maximum(damping, 1e-9)
-        # Nothing but rounding is left to gain where the expected gain is.
-        expected = np.einsum("mi,mi->m", step, right)
-        converged[active] |= expected <= _SMALL * np.maximum(cost[active], 1e-300)
+        converged[active] |= np.einsum("mi,mi->m", step, right) <= _SMALL
     normal, _ = _normal(slopes, weight, data - values)
-    spread = np.einsum("npq,nrq->npr", slopes * (weight**2 * variance)[:, np.newaxis], slopes)
+    spread = (slopes * (weight**2 * variance)[:, np.newaxis]) @ slopes.transpose(0, 2, 1)
+    if with_last is not None:
+        one = np.einsum("npq,nq->np", slopes, weight * with_last)
+        shared = one[:, :, np.newaxis] * (slopes[:, :, -1] * weight[:, -1:])[:, np.newaxis]
+        spread = spread + shared + shared.transpose(0, 2, 1)
     return Fit(parameters, _sandwich(normal, spread), data - values, converged)
 
 

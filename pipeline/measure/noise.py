@@ -1,20 +1,77 @@
-"""Noise of images whose pixels are not independent."""
+"""What the pixels of a matched template are."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.signal import fftconvolve
 
 from pipeline.detect.config import DetectConfig
 from pipeline.detect.significance import noise_scale, significance
 from pipeline.errors import DetectError
 from pipeline.exposure import Exposure
-from pipeline.forced.windows import usable_pixels
+from pipeline.forced.windows import Floats, usable_pixels
+from pipeline.subtract import Difference
 
 _SIDE = 1024
 
 
-def template_noise(template: Exposure) -> float:
-    """Measure the noise of PSF fluxes on a warped and convolved image.
+def template_as_matched(
+    difference: Difference, template: Exposure, science: Exposure
+) -> tuple[Exposure, float]:
+    """Return a matched template with the PSF that it has, and the factor of its flux errors.
+
+    Subtraction leaves PSF and variance of the template as they were before it.  Convolved, it has
+    the PSF of the science image, and its pixels share their noise; else its fluxes were divided
+    by the sum of the kernel.
+
+    Parameters
+    ----------
+    difference : Difference
+        Which way was taken, and the kernel.
+    template : Exposure
+        As it was subtracted.
+    science : Exposure
+        With PSF.
+
+    Returns
+    -------
+    template : Exposure
+        With PSF.
+    noise : float
+        Noise of PSF fluxes over what the variance says of independent pixels.
+    """
+    kernel, psf = difference.kernel, science.psf
+    assert psf is not None
+    if difference.flavour == "convolve_science":
+        total = 1.0 if kernel is None else float(kernel.sum)
+        return template.with_(psf=template.psf or psf), 1.0 / total
+    template = template.with_(psf=psf)
+    if kernel is None or difference.flavour == "zogy":
+        return template, measured_noise(template)
+    return template, convolved_noise(psf.centre, kernel.centre)
+
+
+def convolved_noise(psf: Floats, kernel: Floats) -> float:
+    """Return what a convolution makes of the noise of PSF fluxes.
+
+    Parameters
+    ----------
+    psf : ndarray, shape (k, k)
+        PSF that fluxes are measured with.
+    kernel : ndarray, shape (m, m)
+        What independent pixels were convolved with.
+
+    Returns
+    -------
+    float
+        √(Σ (psf ∗ kernel)² / Σ psf²): the weights of the pixels before the convolution.
+    """
+    weights = fftconvolve(psf, kernel[::-1, ::-1], mode="full")
+    return float(np.sqrt(np.square(weights).sum() / np.square(psf).sum()))
+
+
+def measured_noise(template: Exposure) -> float:
+    """Measure the noise of PSF fluxes on blank sky of an image with sources.
 
     Parameters
     ----------
@@ -24,11 +81,9 @@ def template_noise(template: Exposure) -> float:
     Returns
     -------
     float
-        Ratio to what the variance says; at least 1, as smoothing does not make the noise of a flux
-        smaller than the pixels let it seem.  1 if there is too little sky.
+        Ratio to what the variance says; 1 if there is too little sky.
     """
-    if template.psf is None:
-        return 1.0
+    assert template.psf is not None
     rows, columns = (
         slice(max(0, (n - _SIDE) // 2), max(0, (n - _SIDE) // 2) + min(n, _SIDE))
         for n in template.shape
@@ -42,7 +97,6 @@ def template_noise(template: Exposure) -> float:
     usable = usable_pixels(part)
     filtered = significance(part, template.psf, usable, config)
     try:
-        scale = noise_scale(filtered, part.variance, usable, config)
+        return float(np.median(noise_scale(filtered, part.variance, usable, config).grid))
     except DetectError:
         return 1.0
-    return float(np.clip(np.median(scale.grid), 1.0, 5.0))

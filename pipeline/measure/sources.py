@@ -25,7 +25,7 @@ from pipeline.measure.extended import (
     trail_columns,
 )
 from pipeline.measure.flags import pixel_flags
-from pipeline.measure.noise import template_noise
+from pipeline.measure.noise import template_as_matched
 from pipeline.measure.sky import LocalSky, local_sky
 from pipeline.psf import Psf
 from pipeline.subtract import Difference
@@ -52,6 +52,7 @@ class _Images:
     difference: Exposure
     science: Exposure
     template: Exposure
+    template_noise: float
     psf: Psf
     usable: Bools
 
@@ -104,7 +105,7 @@ def measure(
     x, y = (np.asarray(table[name], np.float64) for name in ("x", "y"))
     noise = detections.noise.at(x, y)
     points = _points(images, x, y, config)
-    x, y, covariance, lost = _positions(images.psf, points, x, y, noise)
+    x, y, covariance, lost = _positions(images.psf, images.difference.shape, points, x, y, noise)
     extended = fit_extended(
         detections, images.science, images.template, images.psf, images.usable, x, y, config
     )
@@ -123,7 +124,7 @@ def measure(
         **shape_columns(extended, detections, sky, np.asarray(table["snr"], np.float64)),
         **dipole_columns(extended, sky, noise),
         **trail_columns(extended, at_trail, noise),
-        **pixel_flags(images.difference.mask | images.science.mask, detections.footprints, x, y),
+        **_flag_columns(images, detections, x, y, points.spike),
         **{name: np.asarray(table[name]) for name in EXTRA if name in table.colnames},
         "psf_misfit": points.misfit,
     }
@@ -155,9 +156,9 @@ def _images(
     if exposure.psf is None or science.psf is None:
         which = "difference" if exposure.psf is None else "science image"
         raise MeasureError(f"the {which} has no PSF; calibrate it first")
-    if template.psf is None:
-        template = template.with_(psf=science.psf)
-    return _Images(exposure, science, template, exposure.psf, usable_pixels(exposure))
+    template, noise = template_as_matched(difference, template, science)
+    usable = usable_pixels(exposure)
+    return _Images(exposure, science, template, noise, exposure.psf, usable)
 
 
 def _wcs(images: _Images) -> WCS:
@@ -185,16 +186,29 @@ def _points(images: _Images, x: Floats, y: Floats, config: MeasureConfig) -> Poi
 
 
 def _positions(
-    psf: Psf, points: Points, x: Floats, y: Floats, noise: Floats
+    psf: Psf, shape: tuple[int, int], points: Points, x: Floats, y: Floats, noise: Floats
 ) -> tuple[Floats, Floats, Floats, Bools]:
     """Return positions, their covariance [pixel²], and which could not be measured."""
     covariance = points.covariance[:, 1:, 1:] * np.square(noise)[:, np.newaxis, np.newaxis]
     width = psf.fwhm / _SIGMA_TO_FWHM
     spread = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)).max(axis=1, initial=0.0)
+    ny, nx = shape
     with np.errstate(invalid="ignore"):
         lost = ~points.converged | ~(spread < psf.fwhm)
+        lost |= ~((np.abs(2 * points.x - nx + 1) < nx) & (np.abs(2 * points.y - ny + 1) < ny))
     covariance = np.where(lost[:, np.newaxis, np.newaxis], np.eye(2) * width**2, covariance)
     return np.where(lost, x, points.x), np.where(lost, y, points.y), covariance, lost
+
+
+def _flag_columns(
+    images: _Images, detections: Detections, x: Floats, y: Floats, spike: Bools
+) -> Columns:
+    mask = images.difference.mask | images.science.mask
+    flags = pixel_flags(mask, detections.footprints, x, y)
+    # Not all cosmic rays were found on the science image.
+    for name in ("pixel_flags_cr", "pixel_flags_cr_center"):
+        flags[name] = flags[name] | spike
+    return {**flags}
 
 
 def _position_columns(
@@ -272,10 +286,9 @@ def _aperture_columns(
 
 def _direct_columns(images: _Images, x: Floats, y: Floats, metrics: Metrics) -> Columns:
     """Return the fluxes on science image and template at the positions of the sources."""
-    noise = template_noise(images.template)
-    metrics["measure.template_noise"] = noise
+    metrics["measure.template_noise"] = images.template_noise
     science = forced.fluxes(images.science, x, y)
-    template = forced.fluxes(images.template, x, y, noise=noise)
+    template = forced.fluxes(images.template, x, y, noise=images.template_noise)
     return {
         "science_flux": science.flux,
         "science_flux_err": science.flux_err,

@@ -6,7 +6,8 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -15,6 +16,7 @@ from apdb.errors import ServerNotRunning
 from pipeline.night.worker import Done, Image, Planned, Setup, work
 
 _SPAWN = multiprocessing.get_context("spawn")
+_THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 START_TIMEOUT = 120.0
 """Longest time that a process may take until it is ready [s]."""
 
@@ -168,10 +170,9 @@ class Pool:
 
     def _start(self, number: int) -> _Worker:
         ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(
-            target=work, args=(theirs, self._setup, self._threads), name=f"image-{number}"
-        )
-        process.start()
+        process = _SPAWN.Process(target=work, args=(theirs, self._setup), name=f"image-{number}")
+        with _threads(self._threads):
+            process.start()
         theirs.close()
         return _Worker(number, process, ours, time.monotonic())
 
@@ -207,6 +208,24 @@ class Pool:
         if worker.image is None:
             return []
         return [Done(worker.image.path, stage=worker.stage, reason=f"the process {why}")]
+
+
+@contextmanager
+def _threads(n: int) -> Iterator[None]:
+    """Limit the threads of processes that are started in a block.
+
+    Numba and the libraries of linear algebra read these once, when they are imported.
+    """
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, str(n)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _death(code: int | None) -> str:

@@ -131,6 +131,15 @@ class NightWatcher:
             What became of it.
         """
 
+    def announced(self, planned: Planned) -> None:
+        """Take note of an announced visit that templates are being loaded for.
+
+        Parameters
+        ----------
+        planned : Planned
+            The visit.
+        """
+
     def waiting(self, why: str) -> None:
         """Take note that database or image store does not answer.
 
@@ -294,6 +303,7 @@ class _Night:
             if pool.announce(planned) and planned.visit not in self.announced:
                 self.announced.add(planned.visit)
                 self.summary.n_preloaded += 1
+                self.watcher.announced(planned)
 
     def _planned(self) -> list[Planned]:
         with self.db.reading() as connection:

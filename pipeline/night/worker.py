@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -27,6 +27,8 @@ class Setup:
         Files, see `pipeline.process.sources.Sources`.
     run : str
         Tag of the run; empty for the production.
+    frames : mapping of str to Path
+        Files of calibration frames, for raw images.
     """
 
     dsn: str
@@ -34,6 +36,7 @@ class Setup:
     template: Path | None = None
     refcat: Path | None = None
     run: str = ""
+    frames: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ class Done:
     timings: dict[str, float] = field(default_factory=dict)
 
 
-def work(pipe: Connection, setup: Setup, threads: int) -> None:
+def work(pipe: Connection, setup: Setup) -> None:
     """Process images that come through a pipe, until it is closed or says None.
 
     For each `Image`, names of stages and then a `Done` go back; for each `Planned`, the number of
@@ -126,19 +129,14 @@ def work(pipe: Connection, setup: Setup, threads: int) -> None:
         To whom it belongs.
     setup : Setup
         What all images have in common.
-    threads : int
-        Threads that it may use.
     """
-    # Before numba and the libraries of linear algebra are imported: they read it once.
-    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(threads)
     from apdb.database import connect
     from apdb.errors import ApdbError
     from pipeline.process.sources import Sources
     from pipeline.process.visit import Inputs, process_visit
 
     with connect(setup.dsn) as db:
-        sources = Sources(db, setup.config, setup.template, setup.refcat)
+        sources = Sources(db, setup.config, setup.template, setup.refcat, setup.frames)
         pipe.send("ready")
         while (task := _next(pipe)) is not None:
             if isinstance(task, Planned):

@@ -10,9 +10,11 @@ from apdb.images.choose import MIN_COVERAGE
 from pipeline.calibrate import CalibrateConfig
 from pipeline.detect import DetectConfig
 from pipeline.forced import ForcedConfig
+from pipeline.isr import IsrConfig
 from pipeline.measure import MeasureConfig
 from pipeline.process.toml import as_table, from_table, known_keys, read_toml
 from pipeline.subtract import SubtractConfig
+from pipeline.template import TemplateConfig
 
 Mode = Literal["full", "fast"]
 
@@ -33,6 +35,9 @@ class ReadConfig:
         Electrons per count, and electrons, instead of what the header says.
     band : str or None
         Filter instead of what the header says.
+    raw : bool or None
+        Whether images are raw; by default those in adu are, if an instrument is named or
+        calibration frames are given.
     """
 
     instrument: str = "generic"
@@ -41,6 +46,7 @@ class ReadConfig:
     gain: float | None = None
     read_noise: float | None = None
     band: str | None = None
+    raw: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -60,9 +66,9 @@ class RunConfig:
         [arcmin].
     stamp_half : int
         Pixels on either side of the middle one of a stamp.
-    quantize : float or None
-        Images in the store are quantised with so many steps per sigma of the noise; by default
-        they are kept without loss.
+    quantize : float
+        Images in the store are quantised with so many steps per sigma of the noise; 0 keeps them
+        without loss.
     replace : bool
         What is stored of the visit already is replaced.
     """
@@ -72,7 +78,7 @@ class RunConfig:
     catalogue: str | None = None
     reference_margin: float = 3.0
     stamp_half: int = 15
-    quantize: float | None = 16.0
+    quantize: float = 16.0
     replace: bool = False
 
     def __post_init__(self) -> None:
@@ -80,8 +86,8 @@ class RunConfig:
             raise ValueError(f"min_coverage must be above 0 and at most 1, not {self.min_coverage}")
         if not 1 <= self.stamp_half <= 500:
             raise ValueError(f"stamp_half must be from 1 to 500, not {self.stamp_half}")
-        if self.quantize is not None and not self.quantize > 0:
-            raise ValueError(f"quantize must be positive, not {self.quantize}")
+        if not self.quantize >= 0:
+            raise ValueError(f"quantize must not be negative, not {self.quantize}")
         if not self.reference_margin >= 0:
             raise ValueError(f"reference_margin must not be negative, not {self.reference_margin}")
 
@@ -96,8 +102,12 @@ class ProcessConfig:
         What is done with an image, apart from the stages.
     read : ReadConfig
         How files are read.
+    isr : IsrConfig
+        Raw frames: signature of the instrument.
     calibrate : CalibrateConfig
         Background, PSF, world coordinates, zero point.
+    template : TemplateConfig
+        How templates are built of exposures.
     subtract : SubtractConfig
         The match of template and image.
     detect : DetectConfig
@@ -110,7 +120,9 @@ class ProcessConfig:
 
     run: RunConfig = field(default_factory=RunConfig)
     read: ReadConfig = field(default_factory=ReadConfig)
+    isr: IsrConfig = field(default_factory=IsrConfig)
     calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)
+    template: TemplateConfig = field(default_factory=TemplateConfig)
     subtract: SubtractConfig = field(default_factory=SubtractConfig)
     detect: DetectConfig = field(default_factory=DetectConfig)
     measure: MeasureConfig = field(default_factory=MeasureConfig)
@@ -141,6 +153,21 @@ class ProcessConfig:
         """
         given = {name: value for name, value in changes.items() if value is not None}
         return replace(self, run=replace(self.run, **given))
+
+    def with_read(self, **changes: Any) -> ProcessConfig:
+        """Return a copy with other values in the section read.
+
+        Parameters
+        ----------
+        **changes
+            Values by key; None leaves a key as it is.
+
+        Returns
+        -------
+        ProcessConfig
+        """
+        given = {name: value for name, value in changes.items() if value is not None}
+        return replace(self, read=replace(self.read, **given))
 
 
 def read_config(path: Path | None) -> ProcessConfig:

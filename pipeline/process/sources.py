@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -41,6 +41,8 @@ class Sources:
     refcat : Path, optional
         File of the reference stars for all images; by default they come from the catalogue of the
         settings, if that is set.
+    frames : mapping of str to Path, optional
+        Files of calibration frames for raw images: bias, dark, flat, fringe.
     """
 
     def __init__(
@@ -49,14 +51,50 @@ class Sources:
         config: ProcessConfig,
         template: Path | None = None,
         refcat: Path | None = None,
+        frames: Mapping[str, Path] | None = None,
     ) -> None:
         self._db = db
         self._config = config
         self._template = template
         self._refcat = refcat
+        self._frames = dict(frames or {})
+        self._masters: dict[str, Exposure] = {}
         self._templates: OrderedDict[object, Exposure] = OrderedDict()
         self._stars: OrderedDict[object, Table] = OrderedDict()
         self._lock = Lock()
+
+    def is_raw(self, unit: str) -> bool:
+        """Tell whether images are raw.
+
+        Parameters
+        ----------
+        unit : str
+            Unit of the image as it was read.
+
+        Returns
+        -------
+        bool
+            As the settings say; else those in adu are, if an instrument is named or calibration
+            frames are given.
+        """
+        read = self._config.read
+        if read.raw is not None:
+            return read.raw
+        return unit == "adu" and (bool(self._frames) or read.instrument != "generic")
+
+    def frames(self) -> dict[str, Exposure]:
+        """Return the calibration frames.
+
+        Returns
+        -------
+        dict of str to Exposure
+            By name.
+        """
+        with self._lock:
+            for name, path in self._frames.items():
+                if name not in self._masters:
+                    self._masters[name] = read_exposure(path)
+        return self._masters
 
     def template(self, visit: Visit, stars: Table | None) -> tuple[Exposure, Choice | None]:
         """Return the template for an image.

@@ -18,6 +18,7 @@ from pipeline.measure import measure
 from pipeline.process.config import ProcessConfig
 from pipeline.process.same_pixels import same_pixels
 from pipeline.subtract import Difference, subtract
+from pipeline.template import align
 
 Watch = Callable[[str], None]
 """Told the name of a stage as it begins."""
@@ -152,12 +153,9 @@ def on_pixels_of(science: Calibrated, template: Exposure, course: Course) -> Exp
                 f"the {name} has no world coordinates; give a reference catalogue (--refcat), and "
                 "a pointing in section [calibrate]"
             )
-    from pipeline.template import register, warp
-
-    warped = warp(template, image.wcs, image.shape)
-    registered, metrics = register(image, warped, science.sources)
-    course.metrics |= metrics
-    return registered
+    aligned = align(template, image, science.sources)
+    course.metrics |= aligned.metrics
+    return aligned.exposure
 
 
 def run_stages(

@@ -28,13 +28,14 @@ from apdb.store import StoreReport
 from pipeline.calibrate import Calibrated
 from pipeline.errors import StageError
 from pipeline.exposure import Exposure, ExposureInfo
-from pipeline.io import read_exposure, write_exposure
+from pipeline.io import write_exposure
 from pipeline.process.config import ProcessConfig
 from pipeline.process.cutouts import cutouts
 from pipeline.process.forced import measure_on
 from pipeline.process.identify import dia_source_ids
 from pipeline.process.naming import which
 from pipeline.process.quality import summary, units
+from pipeline.process.raw import read_image, read_raw, without_signature
 from pipeline.process.report import ProcessReport
 from pipeline.process.same_pixels import known, visit_of
 from pipeline.process.sources import Sources
@@ -139,13 +140,17 @@ class _Work:
     def carry_out(self, keep: bool) -> None:
         """Read the image, take it through the stages, and store what they made."""
         with self.course.at("read"):
-            exposure = self._read()
+            raws = self._read()
+        exposure = raws[0]
         info = known(exposure)
         self.report.visit, self.report.detector = info.visit, info.detector
         if self._is_done():
             self.report.kept = True
             return
         self._begin()
+        if self.sources.is_raw(exposure.unit):
+            with self.course.at("isr"):
+                exposure = self._without_signature(raws)
 
         def reference() -> Table | None:
             self.stars = self.sources.stars(exposure)
@@ -166,20 +171,22 @@ class _Work:
         with self.course.at("record"):
             self._record(visit, products)
 
-    def _read(self) -> Exposure:
-        given = self.config.read
-        exposure = read_exposure(
-            self.inputs.science,
-            hdu=given.hdu,
-            instrument=given.instrument,
-            info=self.inputs.info,
-            unit=given.unit,
-            gain=given.gain,
-            read_noise=given.read_noise,
-        )
-        if exposure.info is not None and given.band is not None:
-            exposure = exposure.with_(info=replace(exposure.info, band=given.band))
-        return exposure
+    def _read(self) -> list[Exposure]:
+        given, path, info = self.config.read, self.inputs.science, self.inputs.info
+        if self.sources.is_raw("adu"):
+            raws = read_raw(path, given, info)
+        else:
+            raws = [read_image(path, given, info)]
+        first = raws[0]
+        if first.info is not None and given.band is not None:
+            raws[0] = first.with_(info=replace(first.info, band=given.band))
+        return raws
+
+    def _without_signature(self, raws: list[Exposure]) -> Exposure:
+        instrument, frames = self.config.read.instrument, self.sources.frames()
+        found = without_signature(raws, instrument, frames, self.config.isr)
+        self.course.metrics |= found.metrics
+        return found.exposure
 
     def _is_done(self) -> bool:
         """Tell whether the visit is stored, by an attempt that came to its end."""
@@ -191,13 +198,19 @@ class _Work:
         before = self.db.processing_of(visit, detector)
         return before is not None and before.state == "done"
 
+    def _was_done(self) -> bool:
+        try:
+            return self._is_done()
+        except ApdbError:
+            return False
+
     def _template(self, calibrated: Calibrated) -> Exposure:
         visit = visit_of(calibrated.exposure)
         found, self.report.choice = self.sources.template(visit, self.stars)
         return found
 
     def _keep_images(self, visit: Visit, products: Products) -> None:
-        steps, calibrated = self.config.run.quantize, products.calibrated
+        steps, calibrated = self.config.run.quantize or None, products.calibrated
         files: dict[str, Write] = {
             "calibrated": lambda at: write_exposure(calibrated.exposure, at, quantize=steps),
             "difference": lambda at: write_exposure(products.searched, at, quantize=steps),
@@ -268,6 +281,9 @@ class _Work:
         if not self.begun and report.visit is None:
             report.visit, report.detector = which(self.inputs.science, self.inputs.info)
         if report.visit is None or report.detector is None:
+            return
+        if not self.begun and self._was_done():
+            # A damaged copy of what is stored already takes nothing away from it.
             return
         outcome = Outcome(
             stage=report.stage,

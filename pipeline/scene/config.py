@@ -58,6 +58,10 @@ class NightConfig:
         Electrons at which pixels saturate and bleed.
     amplifiers : int
         Of the detector: 1 or 2.
+    linearity : float
+        c of counts = x + c x², x what is read: 5e-7 are 3% at 60,000 counts.
+    crosstalk : float
+        Part of the signal of one amplifier that appears on the other.
     background : float
         Gradient left in calibrated images, from the centre to an edge, in sigma of the sky.
     """
@@ -93,6 +97,8 @@ class NightConfig:
     bad_columns: int = 2
     full_well: float = 1e5
     amplifiers: int = 2
+    linearity: float = 5e-7
+    crosstalk: float = 2e-4
     background: float = 0.1
 
     def __post_init__(self) -> None:

@@ -43,6 +43,8 @@ class Detector:
         Columns that count nothing.
     full_well : float
         Electrons at which pixels bleed.
+    linearity, crosstalk : float
+        As `NightConfig` has them.
     """
 
     gain: tuple[float, ...]
@@ -53,6 +55,8 @@ class Detector:
     response: Image
     bad: NDArray[np.bool_]
     full_well: float
+    linearity: float
+    crosstalk: float
 
     def sections(self) -> list[slice]:
         """Return the columns of each amplifier.
@@ -89,13 +93,68 @@ class Detector:
         full = bleed(mean, self.full_well)
         electrons = np.where(full, self.full_well, np.minimum(electrons, self.full_well))
         electrons[self.bad] = 0.0
+        sections = self.sections()
+        parts = [
+            self.read(electrons[:, columns] / self.gain[i] + self.pattern[:, columns])
+            for i, columns in enumerate(sections)
+        ]
         frames = []
-        for i, columns in enumerate(self.sections()):
-            part = electrons[:, columns] / self.gain[i] + self.pattern[:, columns]
-            frame = np.pad(part, ((0, 0), (0, OVERSCAN))) + self.level[i]
+        for i, part in enumerate(parts):
+            other = self.crosstalk * parts[1 - i] if len(parts) == 2 else 0.0
+            frame = np.pad(part + other, ((0, 0), (0, OVERSCAN))) + self.level[i]
             frame += rng.standard_normal(frame.shape) * self.read_noise[i] / self.gain[i]
             frames.append(np.clip(np.rint(frame), 0, _ADC).astype(np.uint16))
         return frames
+
+    def read(self, counts: Image | np.float32) -> Image:
+        """Return what an amplifier makes of counts: the inverse of x + c x².
+
+        Parameters
+        ----------
+        counts : ndarray or float32
+            Proportional to charge.
+
+        Returns
+        -------
+        ndarray
+        """
+        if not self.linearity:
+            return np.asarray(counts)
+        root = np.sqrt(np.maximum(1.0 + 4.0 * self.linearity * counts, 0.0))
+        return np.asarray((root - 1.0) / (2.0 * self.linearity), np.float32)
+
+    def description(self) -> str:
+        """Return the description of this instrument that `pipeline.isr` reads.
+
+        Returns
+        -------
+        str
+            TOML; the values that headers have are taken from there.
+        """
+        ny, nx = self.pattern.shape
+        lines = [
+            'name = "simulated"',
+            'description = "Simulated CCD"',
+            f"shape = [{ny}, {nx}]",
+        ]
+        if len(self.gain) == 2:
+            lines.append(f"crosstalk = [[0.0, {self.crosstalk}], [{self.crosstalk}, 0.0]]")
+        lines += ["", "[overscan]", 'method = "median"']
+        for i, columns in enumerate(self.sections()):
+            lines += [
+                "",
+                "[[amplifier]]",
+                f'name = "{i + 1}"',
+                f"image = {i}",
+                'data = { cards = ["DATASEC"] }',
+                'overscan = { cards = ["BIASSEC"] }',
+                f'place = "[{columns.start + 1}:{columns.stop},1:{ny}]"',
+                'gain = { cards = ["GAIN"] }',
+                'read_noise = { cards = ["RDNOISE"] }',
+                'saturation = { cards = ["SATURATE"] }',
+                f"linearity = [{self.linearity}]",
+            ]
+        return "\n".join(lines) + "\n"
 
     def masters(self, bands: tuple[str, ...]) -> dict[str, Exposure]:
         """Return the frames that calibrate others.
@@ -110,7 +169,7 @@ class Detector:
         dict of str to Exposure
             On the pixels of the assembled detector: ``bias``, what is left of it after the
             overscan is subtracted [adu]; ``dark``, electrons in 300 s; ``flat_r`` and so on, with
-            a mean of 1 [adu], where the mask says which columns are BAD.
+            a mean of 1, proportional to electrons, where the mask says which columns are BAD.
         """
         info = ExposureInfo(0, 0, "", 0.0, _DARK_TIME)
         found = {
@@ -119,7 +178,7 @@ class Detector:
         }
         mask = np.where(self.bad, np.uint32(Mask.BAD), np.uint32(0)).astype(np.uint32)
         for band in bands:
-            found[f"flat_{band}"] = _master(self.response, "adu").with_(mask=mask)
+            found[f"flat_{band}"] = _master(self.response, "electron").with_(mask=mask)
         return found
 
 
@@ -155,6 +214,8 @@ def make_detector(config: NightConfig) -> Detector:
         response=(response / response.mean()).astype(np.float32),
         bad=bad,
         full_well=config.full_well,
+        linearity=config.linearity,
+        crosstalk=config.crosstalk,
     )
 
 
@@ -215,14 +276,13 @@ def _amplifier_cards(detector: Detector, i: int, wcs: WCS) -> fits.Header:
     shifted.wcs.crpix = shifted.wcs.crpix - (columns.start, 0)
     header = shifted.to_header()
     header.remove("MJDREF", ignore_missing=True)
+    full = 0.99 * float(detector.read(np.float32(detector.full_well / detector.gain[i])))
     return _joined(
         header,
         {
             "GAIN": detector.gain[i],
             "RDNOISE": detector.read_noise[i],
-            "SATURATE": min(
-                _ADC, int(detector.level[i] + 0.99 * detector.full_well / detector.gain[i])
-            ),
+            "SATURATE": min(_ADC, int(detector.level[i] + full)),
             "DATASEC": f"[1:{width},1:{ny}]",
             "BIASSEC": f"[{width + 1}:{width + OVERSCAN},1:{ny}]",
             "DETSEC": f"[{columns.start + 1}:{columns.stop},1:{ny}]",

@@ -8,16 +8,20 @@ from typing import NamedTuple
 import numpy as np
 from astropy.table import Table, vstack
 from astropy.wcs import WCS
+from numpy.typing import NDArray
 
 from pipeline.exposure import Exposure, ExposureInfo
+from pipeline.scene.draw import Floats
 from pipeline.scene.objects import make_galaxies, make_stars, points_at, reference_catalogue
 from pipeline.scene.observe import Observation, add_difference, pixels, render, tan_wcs, true_psf
 from pipeline.scene.psf_model import PsfModel
 
 #: S/N of transients, log-uniform: 82% are above 5.
 _SNR_RANGE = (2.6, 100.0)
-#: Transients keep this distance from the edge [pixel].
-_MARGIN = 24
+#: Transients keep this distance from the edge [pixel], and from each other [FWHM].
+_MARGIN, _APART = 24, 5.0
+#: Places that are tried for each.
+_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -179,35 +183,52 @@ def _transients(
     first_id: int,
 ) -> Table:
     """Return sources that only one of the images has."""
-    ny, nx = science.shape
-    x, y = (rng.uniform(_MARGIN, side - _MARGIN, n) for side in (nx, ny))
-    at_x, at_y = pixels(galaxies, science.wcs)
-    usable = np.flatnonzero(
-        (np.abs(at_x - nx / 2) < nx / 2 - _MARGIN) & (np.abs(at_y - ny / 2) < ny / 2 - _MARGIN)
-    )
-    in_host = (rng.random(n) < hosted) & bool(len(usable))
-    host = rng.choice(usable, n) if len(usable) else np.zeros(n, int)
-    scale = abs(float(np.linalg.det(science.wcs.pixel_scale_matrix))) ** 0.5 * 3600
-    shift = rng.standard_normal((2, n))
-    if len(usable):
-        shift *= np.asarray(galaxies["r_half"])[host] / scale
-        x, y = (
-            np.where(in_host, at_x[host] + shift[0], x),
-            np.where(in_host, at_y[host] + shift[1], y),
-        )
+    x, y, host = _places(rng, science, n, galaxies, hosted)
     # of the difference: noise of both images, on the blank sky
     square = np.square(true_psf(science.psf, science.size).centre).sum()
     noise = np.hypot(science.sky_sigma, template.sky_sigma) / np.sqrt(square)
     low, high = np.log(_SNR_RANGE).tolist()
-    flux = noise * np.exp(rng.uniform(low, high, n))
+    flux = noise * np.exp(rng.uniform(low, high, len(x)))
     found = points_at(science.wcs, x, y, "transient", flux, first_id)
-    gone = rng.random(n) < fading
+    gone = rng.random(len(x)) < fading
     found["kind"][gone] = "fading"
     found["template_flux"] = np.where(gone, flux, 0.0)
     found["flux"] = np.where(gone, 0.0, flux)
-    if len(usable):
-        found["host"] = np.where(in_host, np.asarray(galaxies["id"])[host], -1)
+    if len(galaxies):
+        found["host"] = np.where(host >= 0, np.asarray(galaxies["id"])[host], -1)
     return found
+
+
+def _places(
+    rng: np.random.Generator, science: Observation, n: int, galaxies: Table, hosted: float
+) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Return places of transients, so far apart that they are found one by one, and their hosts.
+
+    In a small or crowded image there may be room for fewer.
+    """
+    ny, nx = science.shape
+    many = _TRIES * n
+    margin = min(_MARGIN, nx // 3, ny // 3)
+    x, y = (rng.uniform(margin, side - margin, many) for side in (nx, ny))
+    host = np.full(many, -1)
+    at_x, at_y = pixels(galaxies, science.wcs)
+    inside = (np.abs(at_x - nx / 2) < nx / 2 - margin) & (np.abs(at_y - ny / 2) < ny / 2 - margin)
+    if inside.any():
+        chosen = rng.random(many) < hosted
+        host = np.where(chosen, rng.choice(np.flatnonzero(inside), many), -1)
+        scale = abs(float(np.linalg.det(science.wcs.pixel_scale_matrix))) ** 0.5 * 3600
+        shift = rng.standard_normal((2, many)) * np.asarray(galaxies["r_half"])[host] / scale
+        x, y = (
+            np.where(chosen, at_x[host] + shift[0], x),
+            np.where(chosen, at_y[host] + shift[1], y),
+        )
+    kept: list[int] = []
+    for i in range(many):
+        if len(kept) == n:
+            break
+        if not kept or np.hypot(x[kept] - x[i], y[kept] - y[i]).min() > _APART * science.psf.fwhm:
+            kept.append(i)
+    return x[kept], y[kept], host[kept]
 
 
 def _shifted(wcs: WCS, by: tuple[float, float]) -> WCS:

@@ -93,7 +93,8 @@ def simulate_night(
     folder : Path
         Is made if it does not exist.
     raw : bool
-        Whether raw frames are written, with the master frames that calibrate them.
+        Whether raw frames are written, with the master frames that calibrate them and the
+        description of the instrument.
     progress : callable, optional
         Called with the number of visits written and of all.
 
@@ -108,6 +109,8 @@ def simulate_night(
     if raw:
         for name, frame in detector.masters(config.bands).items():
             write_exposure(frame, folder / "calibration" / f"{name}.fits")
+        path = folder / "calibration" / "instrument.toml"
+        path.write_text(detector.description(), encoding="utf-8")
     visits, truths = [], []
     for number in range(config.n_visits):
         seen = _observe(config, sky, detector, number)

@@ -167,7 +167,8 @@ def _population(
     ra, dec = np.atleast_1d(ra), np.atleast_1d(dec)
     host = np.full(n, -1)
     if len(galaxies):
-        which = rng.integers(len(galaxies), size=n)
+        # one to a galaxy, as long as there are enough
+        which = np.resize(rng.permutation(len(galaxies)), n)
         inside = ~variable & (rng.random(n) < 0.5)
         shift = rng.standard_normal((2, n)) * np.asarray(galaxies["r_half"])[which] / 3600
         places = offset(

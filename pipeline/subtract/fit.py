@@ -74,16 +74,17 @@ def fit_kernel(
     if len(where) == 0:
         return None
     stamps = Stamps.cut(narrow, wide, where, half, bases.half)
-    power, scale = float(np.square(bases.images[0]).sum()), 1.0
+    convolved = bases.convolve(stamps.narrow)
+    expected = 1.0, float(np.square(bases.images[0]).sum())
     use: Bools = stamps.good.mean(axis=(1, 2)) > 0.5
-    for _ in range(2):
-        given = equations(stamps, bases, power, scale, config.systematics)
-        found = _clipped(given, use, size, config)
+    for last in (False, True):
+        given = equations(stamps, bases, convolved, expected, config.systematics)
+        found = _clipped(given, use, size, config, choose=last)
         if found is None:
             return None
         solution, use = found
         kernel = _kernel(solution, bases, size)
-        power, scale = float(np.square(kernel.centre).sum()), max(solution.flux, 1e-3)
+        expected = max(solution.flux, 1e-3), float(np.square(kernel.centre).sum())
     theta = solution.at(where, size)
     chi2 = float(np.median((given.chi2(theta) / given.pixels)[use]))
     condition = System.of(given, use, 0, size).condition(0)
@@ -98,7 +99,7 @@ def _kernel(solution: Solution, bases: Bases, size: tuple[int, int]) -> Kernel:
 
 
 def _clipped(
-    given: Equations, use: Bools, size: tuple[int, int], config: SubtractConfig
+    given: Equations, use: Bools, size: tuple[int, int], config: SubtractConfig, *, choose: bool
 ) -> tuple[Solution, Bools] | None:
     """Fit without the stars that stand out, at the best order that those left can bear."""
     start = use
@@ -116,7 +117,11 @@ def _clipped(
             if done:
                 break
         highest = _order_for(int(use.sum()), config.kernel_order)
-        return None if highest is None else (_best(given, use, highest, size), use)
+        if highest is None:
+            return None
+        if choose:
+            return _best(given, use, highest, size), use
+        return System.of(given, use, highest, size).solve(highest, _USUAL), use
     except np.linalg.LinAlgError:
         return None
 
@@ -153,12 +158,13 @@ def _best(given: Equations, use: Bools, highest: int, size: tuple[int, int]) -> 
         return whole.solve(highest, _USUAL)
     folds = np.cumsum(use) % _FOLDS
     tests = [use & (folds == fold) for fold in range(_FOLDS)]
+    unseen = [given.of(test) for test in tests]
     trained = [whole - System.of(given, test, highest, size) for test in tests]
 
     def score(order: int, freedom: float) -> Floats:
-        found = [system.solve(order, freedom).at(given.where, size) for system in trained]
-        pairs = zip(found, tests, strict=True)
-        return np.array([given.chi2(theta)[test].sum() for theta, test in pairs])
+        found = [system.solve(order, freedom) for system in trained]
+        pairs = zip(found, unseen, strict=True)
+        return np.array([part.chi2(one.at(part.where, size)).sum() for one, part in pairs])
 
     choices = [(order, freedom) for order in range(highest + 1) for freedom in _FREEDOM]
     scores = np.array([score(*choice) for choice in choices])

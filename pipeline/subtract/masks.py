@@ -29,6 +29,8 @@ def spread(bits: Bits, reach: int) -> Bits:
     ndarray of uint32, shape (ny, nx)
     """
     found = bits.copy()
+    if not found.any():
+        return found
     for axis in (0, 1):
         line = np.moveaxis(found, axis, 0)
         done = 0

@@ -111,7 +111,8 @@ def single_gaussian(
     sigma = sigma if sigma > 0.3 else 0.0
     bases = Bases((sigma,), (0,), max(8, int(np.ceil(4.0 * sigma))))
     stamps = Stamps.cut(narrow, wide, where, half, bases.half)
-    given = equations(stamps, bases, float(np.square(bases.images[0]).sum()), 1.0, systematics)
+    expected = 1.0, float(np.square(bases.images[0]).sum())
+    given = equations(stamps, bases, bases.convolve(stamps.narrow), expected, systematics)
     signal = float((given.a - given.noise).sum())
     if signal <= 0.0 or float(given.b.sum()) <= _LEAST_FLUX * signal:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -16,8 +16,11 @@ from pipeline.subtract.stars import SPOILT, cut
 
 # Largest part of a direction of the equations that is taken off as noise.
 _MOST_NOISE = 0.9
+# The sky's variance is the one that this part of a stamp's pixels is below.
+_SKY_RANK = 0.15
 # Accuracy of sums of products of float32.
 _ROUNDING = 3e-7
+_MOST_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,8 @@ class Equations:
         -------
         ndarray, shape (n,)
         """
-        quadratic = np.einsum("ni,nij,nj->n", theta, self.a, theta)
-        return np.asarray(quadratic - 2.0 * np.einsum("ni,ni->n", self.b, theta) + self.c)
+        seen = (self.a @ theta[:, :, np.newaxis])[:, :, 0] - 2.0 * self.b
+        return np.asarray((seen * theta).sum(axis=1) + self.c)
 
     def scale(self, theta: Floats) -> tuple[Floats, Floats]:
         """Return the factor by which every star is brighter than its model, and its error.
@@ -136,13 +139,31 @@ class Equations:
         -------
         scale, error : ndarray, shape (n,)
         """
-        quadratic = np.einsum("ni,nij,nj->n", theta, self.a - self.noise, theta)
-        quadratic = np.maximum(quadratic, 1e-12)
-        return np.einsum("ni,ni->n", self.b, theta) / quadratic, 1.0 / np.sqrt(quadratic)
+        seen = ((self.a - self.noise) @ theta[:, :, np.newaxis])[:, :, 0]
+        quadratic = np.maximum((seen * theta).sum(axis=1), 1e-12)
+        return (self.b * theta).sum(axis=1) / quadratic, 1.0 / np.sqrt(quadratic)
+
+    def of(self, stars: NDArray[np.bool_]) -> Equations:
+        """Return the equations of some of the stars.
+
+        Parameters
+        ----------
+        stars : ndarray of bool, shape (n,)
+            Which.
+
+        Returns
+        -------
+        Equations
+        """
+        return Equations(*(getattr(self, field.name)[stars] for field in fields(self)))
 
 
 def equations(
-    stamps: Stamps, bases: Bases, kernel_power: float, scale: float, systematics: float
+    stamps: Stamps,
+    bases: Bases,
+    convolved: NDArray[np.float32],
+    kernel: tuple[float, float],
+    systematics: float,
 ) -> Equations:
     """Build the normal equations.
 
@@ -155,10 +176,11 @@ def equations(
         Pixels.
     bases : Bases
         Parts of the kernel.
-    kernel_power : float
-        Σ K², by which the variance of the convolved image enters the weights.
-    scale : float
-        Ratio of the fluxes, sum of the kernel.
+    convolved : ndarray of float32, shape (n, n_bases, m, m)
+        Stamps convolved with each of them.
+    kernel : tuple of float
+        Σ K and Σ K² of the kernel that is expected: the ratio of the fluxes, and by what the
+        variance of the convolved image enters the weights.
     systematics : float
         Fraction of the star's own pixels that is added to the noise.
 
@@ -166,10 +188,10 @@ def equations(
     -------
     Equations
     """
-    convolved = bases.convolve(stamps.narrow)
-    model = np.maximum(scale * convolved[:, 0], 0.0)
+    flux, power = kernel
+    model = np.maximum(flux * convolved[:, 0], 0.0)
     narrow_variance = _smooth(stamps.narrow_variance, model, stamps.good)
-    variance = _smooth(stamps.wide_variance, model, stamps.good) + kernel_power * narrow_variance
+    variance = _smooth(stamps.wide_variance, model, stamps.good) + power * narrow_variance
     variance = variance + np.square(systematics * model)
     weight = np.where(stamps.good, 1.0 / np.where(variance > 0, variance, 1.0), 0.0)
     n, n_bases = convolved.shape[:2]
@@ -204,7 +226,10 @@ def _smooth(
     A variance that was made of the pixels themselves is low where their noise is low: as a weight
     it would draw every flux down.
     """
-    floor = np.nanquantile(np.where(good, variance, np.nan), 0.2, axis=(1, 2), keepdims=True)
+    flat = np.where(good, variance, np.inf).reshape(len(variance), -1)
+    rank = int(_SKY_RANK * flat.shape[1])
+    floor = np.partition(flat, rank, axis=1)[:, rank, np.newaxis, np.newaxis]
+    floor = np.where(np.isfinite(floor), floor, variance.max(axis=(1, 2), keepdims=True))
     model = np.where(good, model, 0.0)
     above = np.where(good, variance - floor, 0.0)
     slope = float((model * above).sum() / max(np.square(model).sum(), 1e-30))
@@ -340,9 +365,8 @@ class System:
         prior = np.append(0.0, np.tile(self.strength, len(degree)) / np.square(width))
         matrix = self.signal[:size, :size] + np.diag(prior)
         scale = 1.0 / np.sqrt(np.diagonal(matrix))
-        scaled = matrix * scale[:, np.newaxis] * scale + _ROUNDING * np.eye(size)
-        factor = linalg.cho_factor(scaled, lower=True, overwrite_a=True)
-        found = linalg.cho_solve(factor, self.right[:size] * scale) * scale
+        lower = _cholesky(matrix * scale[:, np.newaxis] * scale)
+        found = linalg.cho_solve((lower, True), self.right[:size] * scale) * scale
         return Solution(float(found[0]), found[1:].reshape(-1, rest), order)
 
     @cached_property
@@ -356,8 +380,7 @@ class System:
         if not np.isfinite(self.matrix).all() or not (diagonal > 0).all():
             raise np.linalg.LinAlgError("normal equations without signal")
         scale = 1.0 / np.sqrt(diagonal)
-        scaled = self.matrix * scale[:, np.newaxis] * scale + _ROUNDING * np.eye(len(scale))
-        lower = linalg.cholesky(scaled, lower=True)
+        lower = _cholesky(self.matrix * scale[:, np.newaxis] * scale)
         noise = self.noise * scale[:, np.newaxis] * scale
         noise = linalg.solve_triangular(lower, noise, lower=True)
         noise = linalg.solve_triangular(lower, noise.T, lower=True)
@@ -383,6 +406,19 @@ class System:
         scale = 1.0 / np.sqrt(np.maximum(np.diagonal(matrix), 1e-300))
         values = np.linalg.eigvalsh(matrix * scale[:, np.newaxis] * scale)
         return float(values[-1] / max(values[0], 1e-12 * values[-1]))
+
+
+def _cholesky(matrix: Floats) -> Floats:
+    """Lower factor of a matrix with unit diagonal that is positive definite but for rounding."""
+    rounding = _ROUNDING
+    while True:
+        try:
+            lower = linalg.cholesky(matrix + rounding * np.eye(len(matrix)), lower=True)
+            return np.asarray(lower, np.float64)
+        except np.linalg.LinAlgError:
+            if rounding > _MOST_ROUNDING:
+                raise
+            rounding *= 10.0
 
 
 def _expanded(matrices: Floats, position: Floats) -> Floats:
