@@ -30,6 +30,7 @@ from apdb.cli import (
     serve,
     server,
     store,
+    study,
     templates,
     train_reliability,
     xmatch,
@@ -55,6 +56,7 @@ app.add_typer(precovery.app, name="precovery")
 app.command()(store.store)
 app.command()(process.process)
 app.command("train-reliability")(train_reliability.train_reliability)
+app.add_typer(study.app, name="study")
 app.command("process-night")(process_night.process_night)
 app.command()(demo.demo)
 app.command()(query.objects)

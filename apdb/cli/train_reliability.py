@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -19,11 +19,33 @@ if TYPE_CHECKING:
     from pipeline.classify.lessons import Lesson
     from pipeline.classify.train import Trained
 
+T = TypeVar("T")
+
+
+#: Numbers of images with fakes, away from the seeds of simulated ones.
+_FIRST_INJECTED = 1_000_000
+
 
 def train_reliability(
     context: typer.Context,
     model: Annotated[Path, typer.Argument(metavar="MODEL.npz", show_default=False)],
     simulate: Annotated[int, typer.Option(min=0, help="Learn from so many simulated images.")] = 0,
+    images: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder of FITS frames of one field, to inject fakes into; repeat it for more "
+            "fields. The frame with the best seeing is the template of the others.",
+            show_default=False,
+        ),
+    ] = None,
+    known: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of known variables, asteroids and transients (ra, dec in degrees), which "
+            "are not learnt from.",
+            show_default=False,
+        ),
+    ] = None,
     version: Annotated[
         str | None,
         typer.Option(
@@ -41,35 +63,56 @@ def train_reliability(
 ) -> None:
     """Train the model that tells real difference sources from artefacts.
 
-    Learns from images whose real sources are known: simulated ones (--simulate) with bad matches,
-    saturated stars, hot pixels, cosmic rays, bad columns and correlated noise. Reports how good it
-    is on images that it has not seen, and whether its probabilities are right; --plot draws that.
+    Learns from images whose real sources are known. Frames of your own (--images) get fakes: those
+    are real, and the rest of the night is taken for artefacts. Simulated ones (--simulate) have bad
+    matches, saturated stars, hot pixels, cosmic rays, bad columns, satellites and correlated
+    noise. Reports how good the model is on images that it has not seen, and whether its
+    probabilities are right; --plot draws that.
 
-    The file holds arrays and JSON only: reading one runs nothing. `reliability_model` in section
-    [run] of the settings names the model that `apdb process` uses.
+    The file holds arrays and JSON only: reading one runs nothing.
     """
+    from apdb.plots import save
     from pipeline.classify.curve import draw_curve
     from pipeline.classify.lessons import joined
     from pipeline.classify.train import TrainConfig, train
 
-    if simulate == 0:
-        raise InvalidInput("nothing to learn from: give --simulate and a number of images")
-    lessons = joined(_simulated(range(seed, seed + simulate), jobs))
+    if simulate == 0 and not images:
+        raise InvalidInput("nothing to learn from: give --images, or --simulate and a number")
+    real = [lesson for folder in images or [] for lesson in _injected(folder, known)]
+    lessons = joined([*real, *_simulated(range(seed, seed + simulate), jobs)])
     result = train(
         lessons.features,
         lessons.real,
         lessons.image,
         TrainConfig(trees=trees),
         version=version,
-        about={"simulated": simulate, "seed": seed},
+        about={"simulated": simulate, "seed": seed, "injected": len(real)},
     )
     result.model.save(model)
     if plot is not None:
-        draw_curve(result.curve, plot, f"model {result.model.version}")
+        save(draw_curve(result.curve, f"model {result.model.version}"), plot, dpi=80)
     if settings(context).json:
         print_json(as_document(result, model))
     else:
         _print(result, model)
+
+
+def _injected(folder: Path, known: Path | None) -> list[Lesson]:
+    """Return the lessons of the frames of a folder."""
+    from astropy.table import Table
+
+    from pipeline.classify.night import injected_lesson
+    from pipeline.study import real_pairs
+
+    objects = None if known is None else Table.read(known)
+    paths = sorted(each for each in folder.iterdir() if ".fits" in each.suffixes)
+    pairs = real_pairs(paths, series=folder.name, band="r")
+    return [
+        injected_lesson(
+            pair.science, pair.template, pair.sources, _FIRST_INJECTED + number, known=objects
+        )
+        for number, pair in enumerate(_watched(pairs, len(paths) - 1))
+    ]
 
 
 def _simulated(seeds: range, jobs: int) -> list[Lesson]:
@@ -84,10 +127,10 @@ def _simulated(seeds: range, jobs: int) -> list[Lesson]:
         return list(_watched(pool.imap(lesson, seeds), len(seeds)))
 
 
-def _watched(lessons: Iterable[Lesson], total: int) -> Iterable[Lesson]:
+def _watched(images: Iterable[T], total: int) -> Iterable[T]:
     """Show a bar of images."""
     return track(
-        lessons,
+        images,
         "images",
         total=total,
         console=Console(stderr=True),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pipeline.fakes import binomial_interval
@@ -79,20 +79,20 @@ def calibration_curve(reliability: Floats, real: NDArray[np.bool_], bins: int = 
     )
 
 
-def draw_curve(curve: Curve, path: Path | str, title: str = "") -> None:
+def draw_curve(curve: Curve, title: str = "") -> Figure:
     """Draw a calibration curve, with the counts below it.
 
     Parameters
     ----------
     curve : Curve
         From `calibration_curve`.
-    path : Path or str
-        PNG.
     title : str
         Above it.
-    """
-    from matplotlib.figure import Figure
 
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     figure = Figure(figsize=(4.2, 5.0), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     mean, fraction = np.array(curve.mean), np.array(curve.fraction)
@@ -102,4 +102,4 @@ def draw_curve(curve: Curve, path: Path | str, title: str = "") -> None:
     upper.set(ylabel="fraction that is real", title=title, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     lower.bar(mean, curve.count, width=0.05, color="C0")
     lower.set(xlabel="reliability", ylabel="sources", yscale="log")
-    figure.savefig(path, dpi=80)
+    return figure

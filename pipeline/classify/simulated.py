@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
@@ -12,19 +10,15 @@ from scipy.ndimage import convolve
 from pipeline.calibrate import calibrate
 from pipeline.classify.features import features
 from pipeline.classify.lessons import Lesson
-from pipeline.classify.search import Search, SearchConfig, search
-from pipeline.detect import DetectConfig
-from pipeline.exposure import Exposure, Mask
+from pipeline.classify.night import DEEP, MATCH
+from pipeline.classify.search import Search, pixel_scale, search
+from pipeline.exposure import Exposure, Image, Mask
 from pipeline.fakes import match
 from pipeline.scene import Case, PsfModel, SimulatedField, simulate_field
 from pipeline.scene.artefacts import cosmic_rays
 
-#: Searched this deep, so that there is something to learn at the threshold of 5.
-_THRESHOLD = 4.0
 _SIDE = 768
-#: A detection is of an object within this distance [FWHM].
-_MATCH = 0.6
-#: Nearer than this to one it may have to do with it.
+#: Nearer than this to an object a source may have to do with it [FWHM].
 _DOUBTFUL = 2.0
 _LEAST_SNR = 3.0
 
@@ -44,8 +38,7 @@ def lesson(seed: int) -> Lesson:
     field = difficult_field(seed)
     science = calibrate(field.science)
     template = calibrate(field.template).exposure
-    config = SearchConfig(detect=replace(DetectConfig(), threshold=_THRESHOLD))
-    found = search(science.exposure, template, science.sources, config)
+    found = search(science.exposure, template, science.sources, DEEP)
     real, doubtful = classes(found, field.truth)
     use = ~doubtful
     table = features(found.table, found.stamps)[use]
@@ -83,11 +76,12 @@ def difficult_field(seed: int) -> SimulatedField:
         case=case,
         n_variables=15,
         psf_variation=float(rng.uniform(0, 3)),
-        full_well=float(rng.choice([np.inf, 10 ** rng.uniform(4.3, 5.0)])),
+        full_well=float(rng.choice([np.inf, 10 ** rng.uniform(4.3, 5.2)])),
         background=float(rng.normal(0, 5)),
         # of pixels that are taken to be the same: what registration left
         dither=(shift[0], shift[1]),
-        star_flux=(500.0, float(10 ** rng.uniform(5.5, 6.5))),
+        # half of them with stars that saturate and have haloes
+        star_flux=(500.0, float(10 ** rng.choice([rng.uniform(5.5, 6.5), rng.uniform(6.5, 8.0)]))),
     )
     science = blemished(field.science, rng)
     if rng.random() < 0.5:
@@ -98,7 +92,7 @@ def difficult_field(seed: int) -> SimulatedField:
 
 
 def blemished(exposure: Exposure, rng: np.random.Generator) -> Exposure:
-    """Add hot pixels, cosmic rays and bad columns, of which the mask knows few.
+    """Add hot pixels, cosmic rays, bad columns and a satellite, of which the mask knows few.
 
     Parameters
     ----------
@@ -119,12 +113,24 @@ def blemished(exposure: Exposure, rng: np.random.Generator) -> Exposure:
     image[y, x] += (sigma * np.exp(rng.uniform(np.log(8), np.log(200), n))).astype(np.float32)
     rays, _ = cosmic_rays(rng, exposure.shape, 12.0)
     image += rays * np.float32(sigma * rng.uniform(0.005, 0.05))
+    if rng.random() < 0.3:
+        width = 1.5 if exposure.psf is None else 0.42 * exposure.psf.fwhm
+        image += _streak(rng, exposure.shape, width) * np.float32(sigma * rng.uniform(0.5, 10))
     for column in rng.integers(0, nx, int(rng.integers(0, 3))):
         rows = slice(int(rng.integers(0, ny // 2)), ny)
         image[rows, column] += np.float32(sigma * rng.uniform(2, 20) * rng.choice([-1, 1]))
         if rng.random() < 0.5:
             mask[rows, column] |= np.uint32(Mask.BAD)
     return exposure.with_(image=image, mask=mask)
+
+
+def _streak(rng: np.random.Generator, shape: tuple[int, int], width: float) -> Image:
+    """Return a line across an image, of height 1 and Gaussian width [pixel]."""
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    angle = rng.uniform(0, np.pi)
+    middle = rng.uniform(0.2, 0.8, 2) * shape
+    away = (y - middle[0]) * np.cos(angle) - (x - middle[1]) * np.sin(angle)
+    return np.asarray(np.exp(-0.5 * np.square(away / width)), np.float32)
 
 
 def smoothed(exposure: Exposure, amount: float) -> Exposure:
@@ -172,24 +178,7 @@ def classes(found: Search, truth: Table) -> tuple[NDArray[np.bool_], NDArray[np.
     # what faded is negative, as a fake in the template is
     changed["in_template"] = np.asarray(changed["diff_flux"]) < 0
     strong = changed[np.abs(np.asarray(changed["diff_snr"])) > _LEAST_SNR]
-    real = match(strong, found.table, _MATCH * width).is_fake
+    real = match(strong, found.table, MATCH * width).is_fake
     changed.remove_column("in_template")
     near = match(changed, found.table, _DOUBTFUL * width).is_fake
     return real, near & ~real
-
-
-def pixel_scale(exposure: Exposure) -> float:
-    """Return the side of a pixel.
-
-    Parameters
-    ----------
-    exposure : Exposure
-        With WCS.
-
-    Returns
-    -------
-    float
-        [arcsec].
-    """
-    assert exposure.wcs is not None
-    return float(abs(np.linalg.det(exposure.wcs.pixel_scale_matrix)) ** 0.5 * 3600)
