@@ -15,6 +15,7 @@ from pipeline.exposure import Image
 _MAD = 1.4826
 _VIGNETTE_BLOCK = 16
 _RIM_BLOCKS = 2
+_SMALLEST_CELL = 32
 _ENOUGH = 400
 _SAMPLE = 1_000_000
 
@@ -61,8 +62,10 @@ def background(image: Image, masked: NDArray[np.bool_], box: int, filter_size: i
             f"only {masked.size - np.count_nonzero(masked)} of {masked.size} pixels are sky; "
             "check the mask (saturation level, defects) of this image"
         )
-    # Equal cells: a sliver at the edge would have a level of its own.
-    sides = [int(np.ceil(side / max(1, round(side / box)))) for side in image.shape]
+    # Equal cells, for a sliver at the edge would have a level of its own; and a small image has
+    # three on each side where it can, for its sky need not be flat.
+    cells = [max(1, round(side / box), min(3, side // _SMALLEST_CELL)) for side in image.shape]
+    sides = [int(np.ceil(side / number)) for side, number in zip(image.shape, cells, strict=True)]
     found = sep.Background(
         np.ascontiguousarray(image, np.float32),
         mask=masked,
@@ -94,7 +97,8 @@ def vignetted(image: Image, masked: NDArray[np.bool_], fraction: float) -> NDArr
     nothing = np.zeros(image.shape, bool)
     level, noise = sky(image, masked)
     side = _VIGNETTE_BLOCK
-    if fraction <= 0 or level * (1 - fraction) < 5 * noise or min(image.shape) < 4 * side:
+    seen = level * (1 - fraction) > 5 * noise
+    if fraction <= 0 or not seen or min(image.shape) < 4 * side:
         return nothing
     rows, columns = image.shape[0] // side, image.shape[1] // side
     blocks = image[: rows * side, : columns * side].reshape(rows, side, columns, side)

@@ -11,6 +11,7 @@ from scipy.optimize import least_squares
 
 from pipeline.calibrate.fit import cut_outside
 from pipeline.calibrate.kernels import cut
+from pipeline.errors import CalibrateError
 from pipeline.exposure import Image
 from pipeline.psf import Psf, n_terms, shifted, terms
 
@@ -135,7 +136,19 @@ class Stars:
         return int(self.pixels.shape[1] // 2 - _PAD)
 
     def centred(self, x: Floats, y: Floats, flux: Floats, model: Psf | None) -> _Centred:
-        """Fill what is bad, shift, and normalise."""
+        """Fill what is bad, shift, and normalise.
+
+        Parameters
+        ----------
+        x, y, flux : ndarray, shape (n,)
+            Stars.
+        model : Psf or None
+            What bad pixels are filled with.
+
+        Returns
+        -------
+        _Centred
+        """
         stamps = self.pixels / flux[:, np.newaxis, np.newaxis]
         dx, dy = x - self.column, y - self.row
         if model is None:
@@ -215,6 +228,11 @@ def fit_psf(
     Returns
     -------
     PsfFit
+
+    Raises
+    ------
+    CalibrateError
+        The stars have no light.
     """
     x, y, flux = (np.array(v, np.float64) for v in (x, y, flux))
     half = stars.half
@@ -258,6 +276,11 @@ def _regress(
     # A star is round enough that the corners of the stamp have only noise.
     base = _denoised(mean, noise) * _disc(stars.images.shape[-1] // 2, mean.shape[0] / 2.0)
     total = base.sum()
+    if not total > 0:
+        raise CalibrateError(
+            f"{len(images)} stars add up to a PSF without light; they are no stars: check the "
+            "background (`background_box`), the mask, and the sign of the image"
+        )
     degree = order_for(len(images), order, per_term)
     found = _components(images - mean, mean, x[used], y[used], weight, degree, size)
     if found is None:
@@ -350,7 +373,7 @@ def _moffat(mean: Floats, noise: float) -> Floats:
         rho = np.exp(p[3]) * u * u + np.exp(p[4]) * v * v + 2 * p[5] * u * v
         return np.asarray(p[0] * (1.0 + np.maximum(rho, 0) / np.exp(p[6])) ** -np.exp(p[6]))
 
-    width = np.sqrt(mean.sum() / (2 * np.pi * max(mean.max(), 1e-12)))
+    width = np.sqrt(max(mean.sum(), 0.0) / (2 * np.pi * max(mean.max(), 1e-12)))
     start = -2.0 * np.log(max(width, 0.5)) - np.log(2.0)
     guess = np.array([mean.max(), 0.0, 0.0, start, start, 0.0, np.log(3.5)])
     found = least_squares(
