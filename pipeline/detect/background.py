@@ -26,11 +26,13 @@ def without_background(exposure: Exposure, usable: Bools, cell: int) -> tuple[Ex
     exposure : Exposure
         Without background.
     rms : float
-        Root mean square of what was subtracted [unit of the image].
+        Root mean square of what was subtracted from these pixels [unit of the image].
     """
     if cell == 0:
         return exposure, 0.0
     image = np.ascontiguousarray(exposure.image, np.float32)
     found = sep.Background(image, mask=~usable, bw=cell, bh=cell).back(dtype=np.float32)
-    rms = float(np.sqrt(np.mean(np.square(found, dtype=np.float64))))
+    # Beyond the pixels that count the splines know nothing.
+    found[~usable] = 0.0
+    rms = float(np.sqrt(np.square(found, dtype=np.float64).sum() / max(int(usable.sum()), 1)))
     return exposure.with_(image=image - found), rms

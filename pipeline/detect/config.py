@@ -62,7 +62,7 @@ class DetectConfig:
     min_prominence: float = 4.0
     min_contrast: float = 0.05
     lobe_distance: float = 1.75
-    background_cell: int = 256
+    background_cell: int = 128
     noise_cell: int = 512
     noise_range: tuple[float, float] = (0.2, 5.0)
     min_weight: float = 0.2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -21,6 +21,10 @@ _CLIP = 4.0
 _SMOOTH = 64.0
 _MOST_BINS = 512
 _MAX_HALF_WIDTH = 40
+#: Half width at a third of the brightness beyond which a line is a glow, and no trail [pixel].
+_MAX_CORE = 18.0
+#: Lines that stay so near to one border are no streaks [pixel].
+_BORDER = 20.0
 #: After so many lines that are no streaks no more are looked for.
 _MOST_FALSE = 3
 
@@ -114,16 +118,29 @@ def _of_sign(
             break
         ends = _ends(line[0], line[1], side, (filtered.shape[0], filtered.shape[1]))
         streak = _measured(filtered, usable, sign, ends, line[2], config)
-        whole = streak or _streak(np.array(ends), 2.0 * side, line[2], sign)
         if streak is None:
             n_false += 1
         else:
             found.append(streak)
-        in_bins = (np.array([whole.x0, whole.y0, whole.x1, whole.y1]) + 0.5) / side - 0.5
-        covered = _streak(in_bins, whole.half_width / side + 1.5, whole.snr, sign)
-        for rows, within in _covered((binned.shape[0], binned.shape[1]), covered):
-            seen[rows][within] = False
+            _forget(seen, streak, side)
+        # The line itself too, that it be not found for ever.
+        _forget(seen, _streak(np.array(ends), 0.5 * side, line[2], sign), side)
     return found
+
+
+def _forget(seen: Bools, streak: Streak, side: int) -> None:
+    """Take what a streak covers out of the bins."""
+    ends = (np.array([streak.x0, streak.y0, streak.x1, streak.y1]) + 0.5) / side - 0.5
+    in_bins = replace(
+        streak,
+        x0=float(ends[0]),
+        y0=float(ends[1]),
+        x1=float(ends[2]),
+        y1=float(ends[3]),
+        half_width=streak.half_width / side + 1.5,
+    )
+    for rows, within in _covered((seen.shape[0], seen.shape[1]), in_bins):
+        seen[rows][within] = False
 
 
 def _binned(filtered: Image, usable: Bools, side: int) -> tuple[Floats, Bools]:
@@ -274,8 +291,19 @@ def _measured(
     along = (ends[2:] - ends[:2]) / length
     first = ends[:2] + max(run[0] * _STEP - _SMOOTH / 2, 0.0) * along
     last = ends[:2] + min(run[1] * _STEP + _SMOOTH / 2, length) * along
-    half_width = _half_width(filtered, usable, sign, np.concatenate([first, last]))
-    return _streak(np.concatenate([first, last]), half_width, snr, sign)
+    ends = np.concatenate([first, last])
+    half_width, core = _half_widths(filtered, usable, sign, ends)
+    if core > _MAX_CORE or _along_border(ends, (filtered.shape[0], filtered.shape[1])):
+        return None
+    return _streak(ends, half_width, snr, sign)
+
+
+def _along_border(ends: Floats, shape: tuple[int, int]) -> bool:
+    """Tell whether both ends are near one border: what shines there is no satellite."""
+    near = []
+    for at, n in ((ends[0::2], shape[1]), (ends[1::2], shape[0])):
+        near += [np.all(at < _BORDER), np.all(at > n - 1 - _BORDER)]
+    return bool(np.any(near))
 
 
 def _streak(ends: Floats, half_width: float, snr: float, sign: np.float32) -> Streak:
@@ -303,8 +331,10 @@ def _longest_run(light: Floats, known: Bools) -> tuple[int, int] | None:
     return first, last
 
 
-def _half_width(filtered: Image, usable: Bools, sign: np.float32, ends: Floats) -> float:
-    """Return the distance from the line at which its light is lost in the noise."""
+def _half_widths(
+    filtered: Image, usable: Bools, sign: np.float32, ends: Floats
+) -> tuple[float, float]:
+    """Return the distances from the line at which its light is lost in the noise, or a third."""
     offsets = np.arange(-_MAX_HALF_WIDTH, _MAX_HALF_WIDTH + 1.0)
     values, known = _samples(filtered, usable, ends, offsets)
     profile = np.array(
@@ -313,8 +343,11 @@ def _half_width(filtered: Image, usable: Bools, sign: np.float32, ends: Floats) 
             for row, ok in zip(values, known, strict=True)
         ]
     )
-    beyond = np.abs(offsets)[profile < 0.5]
-    return float(min(beyond.min(initial=_MAX_HALF_WIDTH) + 2.0, _MAX_HALF_WIDTH))
+    found = [
+        float(np.abs(offsets)[profile < limit].min(initial=_MAX_HALF_WIDTH))
+        for limit in (0.5, float(profile.max()) / 3.0)
+    ]
+    return min(found[0] + 2.0, _MAX_HALF_WIDTH), found[1]
 
 
 def _covered(
