@@ -19,6 +19,7 @@ import apdb
 from apdb.archive.stamps import read_ccd
 from apdb.cli.main import app
 from pipeline.exposure import Exposure, Mask
+from pipeline.fakes import FakesConfig
 from pipeline.io import read_exposure, write_exposure
 from pipeline.process import Inputs, Precover, ProcessConfig, Sources, process_visit
 from pipeline.process.report import ProcessReport
@@ -183,6 +184,30 @@ def test_new_objects_are_measured_on_earlier_images(
     assert snr.max() > 30
 
 
+def test_fakes_are_injected_matched_and_kept_in_runs_apart(run: Process, store: apdb.Apdb) -> None:
+    few = FakesConfig(density=1e6, most=30, snr=(12.0, 20.0), snr_fraction=1.0)
+    config = replace(ProcessConfig(), fakes=few)
+    with pytest.raises(apdb.InvalidInput, match="give it a tag"):
+        run(fakes=1)
+    report = run(fakes=1, run="fakes", config=config)
+    assert report.reason is None
+    kept = store.images_of(2026031000001, 0, run="fakes")
+    with store.image_file(kept["fakes"]) as injected, store.image_file(kept["matches"]) as matched:
+        fakes, matches = Table.read(injected), Table.read(matched)
+    assert len(fakes) == len(matches) == 30
+    usable = matches["usable"] & (matches["flux"] > 0)
+    # S/N 12 and more, on good pixels: nearly all are found
+    assert matches["found"][usable].mean() > 0.9
+    found = report.dia_sources
+    assert found is not None
+    assert found["pixel_flags_injected"].sum() >= matches["found"].sum() * 0.7
+    with store.reading() as connection:
+        rows = connection.execute(
+            "select name, value from apdb.metrics where name = 'fakes.found' and tags->>'run' = 'fakes'"
+        ).fetchall()
+    assert rows == [("fakes.found", float(matches["found"].sum()))]
+
+
 def saturated(field: SimulatedField) -> Exposure:
     return field.science.with_(mask=np.full(SHAPE, int(Mask.SAT), np.uint32))
 
@@ -275,7 +300,9 @@ def test_on_the_command_line(store: apdb.Apdb, field: SimulatedField, tmp_path: 
     assert "new DIAObjects" in said.output
     assert fits.getheader(science, 1) is not None
     assert plot.read_bytes()[:4] == b"\x89PNG"
-    said = CliRunner().invoke(app, ["--json", *arguments, "--visit", "2026031000099", "--band", "no such"])
+    said = CliRunner().invoke(
+        app, ["--json", *arguments, "--visit", "2026031000099", "--band", "no such"]
+    )
     assert said.exit_code == 1
     document = json.loads(said.stdout)
     assert (document["state"], document["stage"]) == ("failed", "images")

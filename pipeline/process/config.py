@@ -9,6 +9,7 @@ from typing import Any, Literal
 from apdb.images.choose import MIN_COVERAGE
 from pipeline.calibrate import CalibrateConfig
 from pipeline.detect import DetectConfig
+from pipeline.fakes import FakesConfig
 from pipeline.forced import ForcedConfig
 from pipeline.isr import IsrConfig
 from pipeline.measure import MeasureConfig
@@ -112,6 +113,8 @@ class ProcessConfig:
         The match of template and image.
     detect : DetectConfig
         Sources of the difference.
+    fakes : FakesConfig
+        What is injected, in runs with fakes.
     measure : MeasureConfig
         Positions, fluxes and shapes of those sources.
     forced : ForcedConfig
@@ -125,6 +128,7 @@ class ProcessConfig:
     template: TemplateConfig = field(default_factory=TemplateConfig)
     subtract: SubtractConfig = field(default_factory=SubtractConfig)
     detect: DetectConfig = field(default_factory=DetectConfig)
+    fakes: FakesConfig = field(default_factory=FakesConfig)
     measure: MeasureConfig = field(default_factory=MeasureConfig)
     forced: ForcedConfig = field(default_factory=ForcedConfig)
 

@@ -16,6 +16,7 @@ from pipeline.errors import TemplateError
 from pipeline.exposure import Exposure, Metrics
 from pipeline.measure import measure
 from pipeline.process.config import ProcessConfig
+from pipeline.process.injection import Injection
 from pipeline.process.same_pixels import same_pixels
 from pipeline.subtract import Difference, subtract
 from pipeline.template import align
@@ -164,6 +165,7 @@ def run_stages(
     refcat: Callable[[], Table | None],
     config: ProcessConfig,
     course: Course,
+    injection: Injection | None = None,
 ) -> Products:
     """Take an image through all stages.
 
@@ -179,6 +181,8 @@ def run_stages(
         Settings.
     course : Course
         Told of each stage, its time and its measurements.
+    injection : Injection, optional
+        Fakes to inject before the subtraction.
 
     Returns
     -------
@@ -194,6 +198,10 @@ def run_stages(
         course.metrics |= calibrated.metrics
     with course.at("template"):
         matched = on_pixels_of(calibrated, template(calibrated), course)
+    if injection is not None:
+        with course.at("fakes"):
+            calibrated = injection.into_science(calibrated)
+            matched = injection.into_template(matched)
     with course.at("subtract"):
         difference = subtract(calibrated.exposure, matched, calibrated.sources, config.subtract)
         course.metrics |= difference.metrics
@@ -205,4 +213,7 @@ def run_stages(
             detections, difference, calibrated.exposure, difference.matched_template, config.measure
         )
         course.metrics |= sources.meta.pop("metrics")
+    if injection is not None:
+        with course.at("fakes"):
+            course.metrics |= injection.found(sources, calibrated.exposure)
     return Products(calibrated, matched, difference, detections, sources)
