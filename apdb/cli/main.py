@@ -25,7 +25,9 @@ from apdb.cli import (
     serve,
     server,
     store,
+    study,
     templates,
+    train_reliability,
     xmatch,
 )
 from apdb.cli.context import Settings
@@ -47,6 +49,8 @@ app.add_typer(forced.app, name="forced")
 app.add_typer(precovery.app, name="precovery")
 app.command()(store.store)
 app.command()(process.process)
+app.command("train-reliability")(train_reliability.train_reliability)
+app.add_typer(study.app, name="study")
 app.command("process-night")(process_night.process_night)
 app.command()(demo.demo)
 app.command()(query.objects)

@@ -209,7 +209,10 @@ def _mask(
 def _glints(table: Table, mask: NDArray[np.uint32], config: DetectConfig) -> Bools:
     """Tell which sources are glints: not of those that a streak explains."""
     x, y = np.asarray(table["x"]), np.asarray(table["y"])
-    at = np.rint(y).astype(int), np.rint(x).astype(int)
+    at = tuple(
+        np.rint(values).astype(int).clip(0, side - 1)
+        for values, side in zip((y, x), mask.shape, strict=True)
+    )
     free = np.flatnonzero((mask[at] & np.uint32(Mask.STREAK)) == 0)
     found = np.zeros(len(table), np.bool_)
     found[free] = find_glints(

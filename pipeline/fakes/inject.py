@@ -86,18 +86,15 @@ def _with_light(
     exposure: Exposure, light: Floats, rng: np.random.Generator, plane: Mask, per_electron: float
 ) -> Exposure:
     """Return an exposure with more light on it; the noise is that of its electrons."""
-    more = np.maximum(light, 0.0) * per_electron
-    noise = np.zeros(light.shape)
-    lit = more > 0
-    noise[lit] = rng.standard_normal(int(lit.sum())) * np.sqrt(more[lit])
-    marked = np.abs(light) > _MARKED * np.sqrt(exposure.variance)
-    mask = exposure.mask.copy()
-    mask[marked] |= np.uint32(plane)
-    return exposure.with_(
-        image=(exposure.image + light + noise).astype(np.float32),
-        variance=(exposure.variance + more).astype(np.float32),
-        mask=mask,
-    )
+    lit = np.nonzero(light)
+    here = light[lit]
+    more = np.maximum(here, 0.0) * per_electron
+    image, variance, mask = exposure.image.copy(), exposure.variance.copy(), exposure.mask.copy()
+    marked = np.abs(here) > _MARKED * np.sqrt(variance[lit])
+    mask[lit] |= np.where(marked, np.uint32(plane), np.uint32(0))
+    image[lit] += (here + rng.standard_normal(len(here)) * np.sqrt(more)).astype(np.float32)
+    variance[lit] += more.astype(np.float32)
+    return exposure.with_(image=image, variance=variance, mask=mask)
 
 
 def _add(light: Floats, psf: Psf, x: Floats, y: Floats, flux: Floats) -> None:
@@ -112,7 +109,7 @@ def _add(light: Floats, psf: Psf, x: Floats, y: Floats, flux: Floats) -> None:
         on = ((rows >= 0) & (rows < ny))[:, :, np.newaxis]
         on = on & ((columns >= 0) & (columns < nx))[:, np.newaxis, :]
         place = rows[:, :, np.newaxis] * nx + columns[:, np.newaxis, :]
-        light += np.bincount(place[on], stamps[on], light.size).reshape(light.shape)
+        np.add.at(light.reshape(-1), place[on], stamps[on])
 
 
 def _nodes(

@@ -6,18 +6,22 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
 
 from pipeline.psf import n_terms, terms
 from pipeline.subtract.kernel import Floats
 from pipeline.subtract.tiles import Image
 
 _CELLS = 16
+_BLOCK = 4
+_SOURCE = 3.0
+_LEAST_SKY = 0.33
 
 
 def differential_background(
     difference: Image, usable: NDArray[np.bool_], order: int
 ) -> tuple[Image, float]:
-    """Fit a polynomial to the medians of cells of a difference.
+    """Fit a polynomial to the sky of a difference.
 
     Parameters
     ----------
@@ -56,21 +60,41 @@ def differential_background(
 
 
 def _cells(difference: Image, usable: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
-    """Centres and medians of cells of which at least a third has data."""
-    height, width = difference.shape
-    rows = np.linspace(0, height, min(_CELLS, height) + 1).astype(int)
-    columns = np.linspace(0, width, min(_CELLS, width) + 1).astype(int)
-    step = max(1, min(height, width) // (_CELLS * 32))
+    """Centres and medians of cells of which at least a third is sky.
+
+    Means of small blocks are compared, so that sources are recognised whose pixels are not; a
+    block with a source and its neighbours are left out, as the median would follow its wings.
+    """
+    block = _BLOCK if min(difference.shape) >= _CELLS * _BLOCK else 1
+    level, sky = _blocks(difference, usable, block)
+    if not sky.any():
+        return np.zeros(0), np.zeros(0), np.zeros(0)
+    middle = float(np.median(level[sky]))
+    spread = 1.4826 * float(np.median(np.abs(level[sky] - middle)))
+    sky &= maximum_filter(sky & (np.abs(level - middle) > _SOURCE * spread), 3) == 0
+    rows, columns = (
+        np.linspace(0, length, min(_CELLS, length) + 1).astype(int) for length in level.shape
+    )
     found = []
     for low, high in pairwise(rows):
         for left, right in pairwise(columns):
-            part = (slice(low, high, step), slice(left, right, step))
-            use = usable[part]
-            if use.mean() > 0.33:
-                middle = (0.5 * (left + right - 1), 0.5 * (low + high - 1))
-                found.append((*middle, float(np.median(difference[part][use]))))
+            use = sky[low:high, left:right]
+            if use.mean() > _LEAST_SKY:
+                centre = (block * 0.5 * (left + right) - 0.5, block * 0.5 * (low + high) - 0.5)
+                found.append((*centre, float(np.median(level[low:high, left:right][use]))))
     table = np.array(found).reshape(-1, 3)
     return table[:, 0], table[:, 1], table[:, 2]
+
+
+def _blocks(
+    difference: Image, usable: NDArray[np.bool_], block: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Means of blocks, and which of them have all of their pixels."""
+    high, wide = (length // block for length in difference.shape)
+    inside = (slice(high * block), slice(wide * block))
+    shape = (high, block, wide, block)
+    means = difference[inside].reshape(shape).mean(axis=(1, 3))
+    return np.asarray(means), np.asarray(usable[inside].reshape(shape).all(axis=(1, 3)))
 
 
 def _surface(coefficients: Floats, order: int, size: tuple[int, int]) -> Image:

@@ -16,7 +16,7 @@ from pipeline.subtract.tiles import Image
 Floats = NDArray[np.float64]
 Pixels = TypeVar("Pixels", Image, Floats)
 _REACH = 3
-_FEWEST = 5
+_FEWEST = 3
 _ROUNDS = 4
 _TYPICAL = 0.003
 _OUTLIER = 9.0
@@ -172,7 +172,7 @@ def _fitted(excess: Floats, noise: Floats, parts: Floats) -> Residuals:
 
 
 def residual_fraction(difference: Image, variance: Image, image: Image, where: Floats) -> float:
-    """Return the mean residual of the brightest stars as a fraction of their pixels.
+    """Return the residual of the brightest stars as a fraction of their pixels: the median star's.
 
     Parameters
     ----------
@@ -190,10 +190,9 @@ def residual_fraction(difference: Image, variance: Image, image: Image, where: F
     """
     if len(where) == 0:
         return float("nan")
-    light = np.asarray(cut(image, where, _REACH), np.float64)
-    brightest = np.argsort(-light.sum(axis=(1, 2)))[:_BRIGHT]
+    light = np.asarray(cut(image, where, _REACH), np.float64).sum(axis=(1, 2))
+    brightest = np.argsort(-light)[:_BRIGHT]
     left = np.abs(np.asarray(cut(difference, where[brightest], _REACH), np.float64))
     noise = np.sqrt(np.asarray(cut(variance, where[brightest], _REACH), np.float64))
-    total = float(light[brightest].sum())
-    rest = float(left.sum() - np.sqrt(2.0 / np.pi) * noise.sum())
-    return max(rest, 0.0) / total if total > 0 else float("nan")
+    rest = (left - np.sqrt(2.0 / np.pi) * noise).sum(axis=(1, 2))
+    return max(float(np.median(rest / np.maximum(light[brightest], 1e-30))), 0.0)
