@@ -70,6 +70,10 @@ class RunConfig:
     quantize : float
         Images in the store are quantised with so many steps per sigma of the noise; 0 keeps them
         without loss.
+    classify : bool
+        Whether sources get a reliability.
+    model : Path or None
+        File of the model of real and bogus; by default that of the package.
     replace : bool
         What is stored of the visit already is replaced.
     """
@@ -80,6 +84,8 @@ class RunConfig:
     reference_margin: float = 3.0
     stamp_half: int = 15
     quantize: float = 16.0
+    classify: bool = True
+    model: Path | None = None
     replace: bool = False
 
     def __post_init__(self) -> None:

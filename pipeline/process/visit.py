@@ -31,7 +31,6 @@ from pipeline.errors import StageError
 from pipeline.exposure import Exposure, ExposureInfo
 from pipeline.io import write_exposure
 from pipeline.process.config import ProcessConfig
-from pipeline.process.cutouts import cutouts
 from pipeline.process.forced import measure_on
 from pipeline.process.identify import dia_source_ids
 from pipeline.process.injection import Injection
@@ -89,8 +88,9 @@ def process_visit(
 ) -> ProcessReport:
     """Take an image from its file to archived alerts.
 
-    The stages are read, isr (raw images), calibrate, template, subtract, detect, measure, images,
-    store, record.  A failure of any is recorded with stage and cause; only interrupts are raised.
+    The stages are read, isr (raw images), calibrate, template, subtract, detect, measure, classify,
+    images, store, record.  A failure of any is recorded with stage and cause; only interrupts are
+    raised.
 
     Parameters
     ----------
@@ -253,11 +253,9 @@ class _Work:
 
     def _store(self, visit: Visit, products: Products) -> None:
         found, science = products.dia_sources, products.calibrated.exposure
-        searched, matched = products.searched, products.difference.matched_template
-        half = self.config.run.stamp_half
         given: dict[str, Any] = {
-            "forced": measure_on(searched, science, self.config.forced),
-            "cutouts": cutouts(searched, science, matched, found["x"], found["y"], half=half),
+            "forced": measure_on(products.searched, science, self.config.forced),
+            "cutouts": products.stamps(self.config.run.stamp_half),
         }
         columns = found[[name for name in found.colnames if name in _COLUMNS]]
         stored: StoreReport | None
