@@ -56,6 +56,10 @@ def process(
             "alerts are stored."
         ),
     ] = "",
+    fakes: Annotated[
+        int | None,
+        typer.Option(help="Inject fakes of this seed (section [fakes]); needs --run."),
+    ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Only what alerts need.")] = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace what is stored of the visit.")
@@ -103,6 +107,7 @@ def process(
             run=run,
             watch=watch,
             keep=plot is not None,
+            fakes=fakes,
         )
     drawn = _draw(report, plot)
     if settings(context).json:

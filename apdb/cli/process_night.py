@@ -42,6 +42,10 @@ def process_night(
     run: Annotated[
         str, typer.Option(help="Tag of a run apart: no DIASources or alerts are stored.")
     ] = "",
+    fakes: Annotated[
+        int | None,
+        typer.Option(help="Inject fakes of this seed (section [fakes]); needs --run."),
+    ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Only what alerts need.")] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")] = max(
         1, min(8, os.cpu_count() or 1)
@@ -85,7 +89,7 @@ def process_night(
     options = NightOptions(
         jobs=jobs, watching=watch, idle=idle, again=again, attempts=attempts, timeout=timeout
     )
-    setup = Setup(dsn, chosen, template, refcat, run, frames(bias, dark, flat))
+    setup = Setup(dsn, chosen, template, refcat, run, frames(bias, dark, flat), fakes)
     with apdb.connect(dsn) as db, Board() as board:
         summary = work(db, folder, setup, options, board)
     if settings(context).json:

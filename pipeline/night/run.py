@@ -10,7 +10,7 @@ from pathlib import Path
 from astropy.time import Time
 
 from apdb.database import Apdb
-from apdb.errors import ApdbError, ConnectionLost, NotFound, ServerNotRunning
+from apdb.errors import ApdbError, ConnectionLost, InvalidInput, NotFound, ServerNotRunning
 from apdb.images.records import Outcome
 from pipeline.night.files import Arrived, Folder
 from pipeline.night.pool import Pool
@@ -185,10 +185,12 @@ def process_night(
     Raises
     ------
     InvalidInput
-        There is no such folder.
+        There is no such folder; or fakes are to be injected in a run without a tag.
     ServerNotRunning
         The database did not answer for longer than `options.patience`.
     """
+    if setup.fakes is not None and not setup.run:
+        raise InvalidInput("a run with fakes is one apart: give it a tag (--run TAG)")
     night = _Night(db, folder, setup, options or NightOptions(), watcher or NightWatcher())
     started = time.monotonic()
     while not night.over:

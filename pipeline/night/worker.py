@@ -29,6 +29,8 @@ class Setup:
         Tag of the run; empty for the production.
     frames : mapping of str to Path
         Files of calibration frames, for raw images.
+    fakes : int or None
+        Seed of fakes to inject; needs a tag.
     """
 
     dsn: str
@@ -37,6 +39,7 @@ class Setup:
     refcat: Path | None = None
     run: str = ""
     frames: Mapping[str, Path] = field(default_factory=dict)
+    fakes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,13 @@ def work(pipe: Connection, setup: Setup) -> None:
                 continue
             inputs = Inputs(task.path, readout_end=task.readout_end)
             report = process_visit(
-                db, inputs, sources, setup.config, run=setup.run, watch=pipe.send
+                db,
+                inputs,
+                sources,
+                setup.config,
+                run=setup.run,
+                watch=pipe.send,
+                fakes=setup.fakes,
             )
             pipe.send(_done(task.path, report))
 

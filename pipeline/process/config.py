@@ -9,6 +9,7 @@ from typing import Any, Literal
 from apdb.images.choose import MIN_COVERAGE
 from pipeline.calibrate import CalibrateConfig
 from pipeline.detect import DetectConfig
+from pipeline.fakes import FakesConfig
 from pipeline.forced import ForcedConfig
 from pipeline.isr import IsrConfig
 from pipeline.measure import MeasureConfig
@@ -69,6 +70,10 @@ class RunConfig:
     quantize : float
         Images in the store are quantised with so many steps per sigma of the noise; 0 keeps them
         without loss.
+    classify : bool
+        Whether sources get a reliability.
+    model : Path or None
+        File of the model of real and bogus; by default that of the package.
     replace : bool
         What is stored of the visit already is replaced.
     """
@@ -79,6 +84,8 @@ class RunConfig:
     reference_margin: float = 3.0
     stamp_half: int = 15
     quantize: float = 16.0
+    classify: bool = True
+    model: Path | None = None
     replace: bool = False
 
     def __post_init__(self) -> None:
@@ -112,6 +119,8 @@ class ProcessConfig:
         The match of template and image.
     detect : DetectConfig
         Sources of the difference.
+    fakes : FakesConfig
+        What is injected, in runs with fakes.
     measure : MeasureConfig
         Positions, fluxes and shapes of those sources.
     forced : ForcedConfig
@@ -125,6 +134,7 @@ class ProcessConfig:
     template: TemplateConfig = field(default_factory=TemplateConfig)
     subtract: SubtractConfig = field(default_factory=SubtractConfig)
     detect: DetectConfig = field(default_factory=DetectConfig)
+    fakes: FakesConfig = field(default_factory=FakesConfig)
     measure: MeasureConfig = field(default_factory=MeasureConfig)
     forced: ForcedConfig = field(default_factory=ForcedConfig)
 

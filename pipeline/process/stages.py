@@ -6,16 +6,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
 
+from apdb.archive.stamps import Stamps
 from pipeline.calibrate import Calibrated, calibrate
+from pipeline.classify import default_model, load_model, score
+from pipeline.classify.pixels import HALF
 from pipeline.detect import Detections, detect
 from pipeline.errors import TemplateError
 from pipeline.exposure import Exposure, Metrics
 from pipeline.measure import measure
 from pipeline.process.config import ProcessConfig
+from pipeline.process.cutouts import cutouts
+from pipeline.process.injection import Injection
 from pipeline.process.same_pixels import same_pixels
 from pipeline.subtract import Difference, subtract
 from pipeline.template import align
@@ -88,11 +95,28 @@ class Products:
     detections: Detections
     dia_sources: Table
 
-    @property
+    @cached_property
     def searched(self) -> Exposure:
         """The difference as it was searched, its variance that of blank sky."""
         exposure, noise = self.detections.exposure, self.detections.noise.image()
         return exposure.with_(variance=(exposure.variance * np.square(noise)).astype(np.float32))
+
+    def stamps(self, half: int) -> dict[str, Stamps]:
+        """Return the stamps of the sources.
+
+        Parameters
+        ----------
+        half : int
+            Pixels on either side of the middle one.
+
+        Returns
+        -------
+        dict of str to Stamps
+            By kind, as `apdb.Apdb.store_visit` takes them.
+        """
+        found, template = self.dia_sources, self.difference.matched_template
+        images = (self.searched, self.calibrated.exposure, template)
+        return cutouts(*images, found["x"], found["y"], half=half)
 
 
 def calibrated_template(
@@ -164,6 +188,7 @@ def run_stages(
     refcat: Callable[[], Table | None],
     config: ProcessConfig,
     course: Course,
+    injection: Injection | None = None,
 ) -> Products:
     """Take an image through all stages.
 
@@ -179,6 +204,8 @@ def run_stages(
         Settings.
     course : Course
         Told of each stage, its time and its measurements.
+    injection : Injection, optional
+        Fakes to inject before the subtraction.
 
     Returns
     -------
@@ -194,6 +221,10 @@ def run_stages(
         course.metrics |= calibrated.metrics
     with course.at("template"):
         matched = on_pixels_of(calibrated, template(calibrated), course)
+    if injection is not None:
+        with course.at("fakes"):
+            calibrated = injection.into_science(calibrated)
+            matched = injection.into_template(matched)
     with course.at("subtract"):
         difference = subtract(calibrated.exposure, matched, calibrated.sources, config.subtract)
         course.metrics |= difference.metrics
@@ -205,4 +236,36 @@ def run_stages(
             detections, difference, calibrated.exposure, difference.matched_template, config.measure
         )
         course.metrics |= sources.meta.pop("metrics")
-    return Products(calibrated, matched, difference, detections, sources)
+    products = Products(calibrated, matched, difference, detections, sources)
+    if config.run.classify:
+        with course.at("classify"):
+            classify(products, config.run.model, course)
+    if injection is not None:
+        with course.at("fakes"):
+            course.metrics |= injection.found(sources, calibrated.exposure)
+    return products
+
+
+def classify(products: Products, path: Path | None, course: Course) -> None:
+    """Give the sources their reliability.
+
+    Parameters
+    ----------
+    products : Products
+        Their table gets the columns reliability and reliability_version.
+    path : Path or None
+        File of the model; None for the one of the package.
+    course : Course
+        Told what was measured.
+
+    Raises
+    ------
+    ClassifyError
+        The model cannot be used.
+    """
+    found = products.dia_sources
+    model = default_model() if path is None else load_model(path)
+    found["reliability"] = score(found, products.stamps(HALF), model).astype(np.float32)
+    found["reliability_version"] = np.full(len(found), model.version)
+    course.metrics["classify.n_reliable"] = float(np.sum(found["reliability"] >= model.cut))
+    course.metrics["classify.cut"] = model.cut

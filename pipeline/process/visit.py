@@ -16,6 +16,7 @@ from apdb.errors import (
     Busy,
     ConnectionLost,
     ImagesUnavailable,
+    InvalidInput,
     OutOfSpace,
     ServerNotRunning,
     VisitConflict,
@@ -30,9 +31,9 @@ from pipeline.errors import StageError
 from pipeline.exposure import Exposure, ExposureInfo
 from pipeline.io import write_exposure
 from pipeline.process.config import ProcessConfig
-from pipeline.process.cutouts import cutouts
 from pipeline.process.forced import measure_on
 from pipeline.process.identify import dia_source_ids
+from pipeline.process.injection import Injection
 from pipeline.process.naming import which
 from pipeline.process.quality import summary, units
 from pipeline.process.raw import read_image, read_raw, without_signature
@@ -83,11 +84,13 @@ def process_visit(
     run: str = "",
     watch: Watch | None = None,
     keep: bool = False,
+    fakes: int | None = None,
 ) -> ProcessReport:
     """Take an image from its file to archived alerts.
 
-    The stages are read, isr (raw images), calibrate, template, subtract, detect, measure, images,
-    store, record.  A failure of any is recorded with stage and cause; only interrupts are raised.
+    The stages are read, isr (raw images), calibrate, template, subtract, detect, measure, classify,
+    images, store, record.  A failure of any is recorded with stage and cause; only interrupts are
+    raised.
 
     Parameters
     ----------
@@ -106,12 +109,22 @@ def process_visit(
         Told the name of each stage as it begins.
     keep : bool, optional
         Keep what the stages made in the report.
+    fakes : int, optional
+        Seed of fakes to inject; the run must have a tag.
 
     Returns
     -------
     ProcessReport
+
+    Raises
+    ------
+    InvalidInput
+        Fakes are to be injected in a run without a tag.
     """
+    if fakes is not None and not run:
+        raise InvalidInput("a run with fakes is one apart: give it a tag (--run TAG)")
     work = _Work(db, inputs, sources, config, run)
+    work.injection = None if fakes is None else Injection(config.fakes, fakes)
     work.course.watch = watch or work.course.watch
     try:
         work.carry_out(keep)
@@ -136,6 +149,7 @@ class _Work:
         self.report = ProcessReport(str(inputs.science))
         self.begun = False
         self.stars: Table | None = None
+        self.injection: Injection | None = None
 
     def carry_out(self, keep: bool) -> None:
         """Read the image, take it through the stages, and store what they made."""
@@ -156,7 +170,9 @@ class _Work:
             self.stars = self.sources.stars(exposure)
             return self.stars
 
-        products = run_stages(exposure, self._template, reference, self.config, self.course)
+        products = run_stages(
+            exposure, self._template, reference, self.config, self.course, self.injection
+        )
         visit = visit_of(products.calibrated.exposure, self.inputs.readout_end)
         found = products.dia_sources
         ids = dia_source_ids(visit.visit, visit.detector, len(found))
@@ -219,17 +235,27 @@ class _Work:
             files["sources"] = lambda at: calibrated.sources.write(at, format="fits")
         if self.run:
             files["dia_sources"] = lambda at: products.dia_sources.write(at, format="fits")
+        files |= self._fakes()
         choice = self.report.choice
         template_id = None if choice is None else choice.template.template_id
         self.report.images = self.db.put_images(visit, files, run=self.run, template_id=template_id)
 
+    def _fakes(self) -> dict[str, Write]:
+        """Return what is kept of fakes: what was injected, and what became of it."""
+        given = self.injection
+        if given is None or given.table is None or given.matches is None:
+            return {}
+        injected, matched = given.table, given.matches.fakes
+        return {
+            "fakes": lambda at: injected.write(at, format="fits"),
+            "matches": lambda at: matched.write(at, format="fits"),
+        }
+
     def _store(self, visit: Visit, products: Products) -> None:
         found, science = products.dia_sources, products.calibrated.exposure
-        searched, matched = products.searched, products.difference.matched_template
-        half = self.config.run.stamp_half
         given: dict[str, Any] = {
-            "forced": measure_on(searched, science, self.config.forced),
-            "cutouts": cutouts(searched, science, matched, found["x"], found["y"], half=half),
+            "forced": measure_on(products.searched, science, self.config.forced),
+            "cutouts": products.stamps(self.config.run.stamp_half),
         }
         columns = found[[name for name in found.colnames if name in _COLUMNS]]
         stored: StoreReport | None
