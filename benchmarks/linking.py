@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -253,6 +254,9 @@ def main() -> int:
     found["jpl"] = jpl(folder)
     found["numbered"] = numbered(folder)
     found["short arcs"] = short_arcs(asteroids(asked.arcs, 0.0, 7), asked.arcs)
+    found["note"] = (
+        f"load average {os.getloadavg()[0]:.1f}: processor times say more than wall times"
+    )
     path = write_results(
         "linking", {**found, "versions": versions("numpy", "scipy", "numba")}, asked.output
     )

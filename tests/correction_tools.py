@@ -127,7 +127,8 @@ VIOLATIONS = {
     "an event without its correction": """
         select e.store_seq from apdb_base.store_event as e
         full join apdb_base.correction as c on e.store_seq = c.store_seq
-        where (e.kind <> 'visit' and c.store_seq is null) or e.kind <> c.kind""",
+        where (e.kind not in ('visit', 'orbits', 'ephemerides') and c.store_seq is null)
+            or e.kind <> c.kind""",
 }
 
 

@@ -10,6 +10,12 @@ from correction_tools import invariants
 from test_store_visit import digest
 
 import apdb
+from apdb.solar_system.designations import pack, ss_object_id
+from apdb.solar_system.found import orbit_values
+from apdb.store_job import call
+from pipeline.moving.elements import ecliptic, elements_of
+from pipeline.moving.fit import fit_orbit
+from pipeline.moving.kernel import planets
 from pipeline.moving.simulate import SimulatedSky, SkySurvey, simulate_sky
 
 
@@ -133,8 +139,80 @@ def test_what_was_found_grows_with_later_visits(
     invariants(plain_connection)
 
 
+@pytest.mark.slow
+def test_two_that_are_one_become_one(
+    db: apdb.Apdb, plain_connection: Any, sky: SimulatedSky
+) -> None:
+    store(db, sky)
+    middle = np.unique(sky.visits.night)[5]
+    until = float(sky.visits.mjd_tai[sky.visits.night < middle].max()) + 1e-6
+    db.run_moving(nights=14, until=until)
+    first = found_sets(plain_connection)
+    # The rest of one of them is found apart, as another program might.
+    identifier, mine = next(iter(first.items()))
+    (row,) = truths(sky, mine)
+    rest = sky.found.take((sky.truth == row) & ~np.isin(sky.found.ids, list(mine)))
+    assert len(np.unique(rest.night)) >= 3
+    fit = fit_orbit(rest)
+    assert fit.good
+    with db.connection() as connection:
+        values = (None, None, *orbit_values(fit, rest), "found apart")
+        other = call(connection, "accept_moving_object", values)["ss_object_id"]
+    report = db.run_moving(nights=14)
+    merged = [o for o in report.objects if o.kind == "merged"]
+    assert [o.ss_object_id for o in merged] == [identifier]
+    later = found_sets(plain_connection)
+    assert other not in later
+    assert later[identifier] >= mine | set(rest.ids.tolist())
+    left = plain_connection.execute(
+        "select (select count(*) from apdb.orbit where ss_object_id = %(o)s), "
+        "(select n_obs from apdb.ss_object where ss_object_id = %(o)s), "
+        "(select kind from apdb.identification where other_ss_object_id = %(o)s)",
+        {"o": other},
+    ).fetchone()
+    assert left == (0, 0, "merged")
+    plain_connection.rollback()
+    invariants(plain_connection)
+
+
 def test_nothing_is_said_clearly(db: apdb.Apdb) -> None:
     with pytest.raises(apdb.InvalidInput, match="no visit is stored"):
         db.run_moving()
     with pytest.raises(apdb.InvalidInput, match="0 nights cannot be linked"):
         db.run_moving(nights=0)
+
+
+def test_tracklets_of_known_objects_are_attributed(
+    db: apdb.Apdb, plain_connection: Any, sky: SimulatedSky
+) -> None:
+    """Visits that came before the ephemerides: by place and motion, and nothing is linked anew."""
+    nights = np.unique(sky.visits.night)[:2]
+    store(db, sky, np.flatnonzero(sky.visits.night <= nights[-1]))
+    objects = sky.population
+    epoch = np.full(len(objects), objects.epoch)
+    sun = planets().body_state("sun", epoch)
+    e = elements_of(ecliptic(objects.states - sun), epoch)
+    rows = [
+        {
+            "packed_primary_provisional_designation": pack(f"2026 A{'ABCDEFGHJKLMNOPQ'[k]}"),
+            "unpacked_primary_provisional_designation": f"2026 A{'ABCDEFGHJKLMNOPQ'[k]}",
+            **{name: float(values[k]) for name, values in vars(e).items()},
+            "epoch_mjd": objects.epoch,
+            "h": float(objects.magnitude[k]),
+        }
+        for k in range(len(objects))
+    ]
+    assert db.load_orbits(rows, name="truth").n_new == len(objects)
+    for (night,) in plain_connection.execute("select distinct night from apdb.visit").fetchall():
+        db.build_ephemerides(night, workers=1)
+    plain_connection.rollback()
+    report = db.run_moving(nights=5)
+    assert report.objects == []
+    sets = found_sets(plain_connection)
+    assert sum(map(len, sets.values())) == report.n_attributed > 20
+    ids = {
+        ss_object_id(row["packed_primary_provisional_designation"]): k for k, row in enumerate(rows)
+    }
+    for identifier, mine in sets.items():
+        assert truths(sky, mine) == {ids[identifier]}
+    invariants(plain_connection)

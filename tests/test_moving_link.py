@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
+from matplotlib.image import imread
 from moving_tools import detections_of_file
+from typer.testing import CliRunner
 
+import apdb
+from apdb.cli.main import app
 from pipeline.moving.detections import detections
 from pipeline.moving.hypotheses import HypothesisGrid
 from pipeline.moving.link import LinkRules, link_tracklets
@@ -149,3 +157,33 @@ def test_every_class_of_a_survey_is_found() -> None:
         assert found[kinds == kind].sum() >= min(
             0.95 * (kinds == kind).sum(), (kinds == kind).sum() - 1
         )
+
+
+def test_a_missing_kernel_is_told_on_the_command_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from apdb.cli.main import main; main()", "moving", "simulate"],
+        env={**os.environ, "APDB_DE440": str(tmp_path / "none.bsp")}, cwd=tmp_path,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "set APDB_DE440 to de440.bsp" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_simulation_from_the_command_line(tmp_path: Path) -> None:
+    options = ["--rows", "2", "--columns", "2", "--objects", "30,0,0,10,0", "--out", str(tmp_path)]
+    done = CliRunner().invoke(app, ["--json", "moving", "simulate", "--false", "20", *options])
+    said = json.loads(done.output)
+    assert said["purity"] >= 0.98
+    n, of = said["completeness"]["main belt"]
+    assert n >= of - 1 >= 10
+    assert said["completeness"]["near-Earth"] == [0, 0]
+    assert len(said["figures"]) == 4
+    for path in said["figures"]:
+        pixels = imread(path)[..., :3]
+        assert pixels.shape[1] > 800
+        assert pixels.std() > 0.03
+    wrong = CliRunner().invoke(app, ["moving", "simulate", "--objects", "1,2"])
+    assert isinstance(wrong.exception, apdb.InvalidInput)

@@ -15,11 +15,12 @@ from rich.table import Table
 
 import apdb
 from apdb.cli.context import print_json, settings
-from apdb.cli.progress import ProgressBar
+from apdb.cli.progress import ProgressBar, Steps
 from apdb.cli.store import AssociationRule, rule
 from apdb.demo import run as job
 from apdb.demo.broker import ArchiveReport, take_a_night
 from apdb.demo.material import SEED, replayed, simulated
+from apdb.demo.moving import moving_sky
 from apdb.schema import migrate
 
 LISTED = 5
@@ -78,6 +79,12 @@ def demo(
         if job.has_archive(db):
             say.print("exporting a night of alerts and reading it back")
             report.archive = take_a_night(db, out)
+        # A few visits are asked for where time is short.
+        if alerts is None and limit is None:
+            say.print("finding moving objects in a simulated survey")
+            with Steps() as steps:
+                report.moving = moving_sky(out, seed, watch=steps.at)
+            report.figures += report.moving.figures
     if settings(context).json:
         print_json(dataclasses.asdict(report))
         return
@@ -100,6 +107,12 @@ def _print(report: job.DemoReport) -> None:
     if report.n_known_moving:
         attributed = f"{report.n_attributed:,} of {report.n_known_moving:,}"
         facts["asteroids"] = f"{attributed} sources of known ones attributed to them"
+    if report.moving:
+        classes = [f"{n} of {of} {name}" for name, (n, of) in report.moving.completeness.items()]
+        facts["moving"] = (
+            f"{report.moving.n_linkages:,} new objects linked in {report.moving.seconds:.0f} s"
+        )
+        facts["found"] = ", ".join(classes)
     facts |= _archive_facts(report.archive)
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, fact in facts.items():

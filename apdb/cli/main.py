@@ -32,6 +32,7 @@ from apdb.cli import (
 )
 from apdb.cli.context import Settings
 from apdb.errors import ApdbError, InvalidInput
+from pipeline.moving.errors import MovingError
 
 app = typer.Typer(
     name="apdb",
@@ -105,6 +106,10 @@ def main() -> None:
         typer.echo(f"apdb: {error}", err=True)
         typer.echo(f"      {error.remedy}", err=True)
         sys.exit(error.exit_code)
+    except MovingError as error:
+        # Dynamics know nothing of databases: their errors are of their own, and say what to do.
+        typer.echo(f"apdb: {error}", err=True)
+        sys.exit(InvalidInput.exit_code)
     except OSError as error:
         # A file that an option names; whatever else fails is an error of apdb, or a fault.
         if error.filename is None:

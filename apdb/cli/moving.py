@@ -123,35 +123,23 @@ def simulate(
 
     Needs no database. Objects count that were seen twice on three nights or more.
     """
-    from apdb.plots.moving import draw_recovery
-    from pipeline.moving.recover import recover
-    from pipeline.moving.simulate import SkySurvey, simulate_sky
+    from apdb.demo.moving import moving_sky
 
     try:
         counts = tuple(int(part) for part in objects.split(","))
     except ValueError:
         counts = ()
-    if len(counts) != 5 or min(counts) < 0:
+    if len(counts) != 5 or min(counts) < 0 or not any(counts):
         raise apdb.InvalidInput(f"objects {objects!r} are not five numbers with commas between")
-    sky = simulate_sky(
-        SkySurvey(seed=seed, objects=counts, rows=rows, columns=columns, false=false)
-    )
     with Steps() as steps:
-        found = recover(sky, watch=steps.at)
-    figures = draw_recovery(found, out)
-    said = {
-        "n_detections": len(sky.found),
-        "n_tracklets": found.n_tracklets,
-        "n_linkages": len(found.linkages),
-        "purity": found.purity,
-        "completeness": found.completeness(),
-        "seconds": found.seconds,
-        "figures": [str(figure) for figure in figures],
-    }
+        found = moving_sky(
+            out, seed, fields=(rows, columns), objects=counts, false=false, watch=steps.at
+        )
     if settings(context).json:
-        print_json(said)
+        said = dataclasses.asdict(found)
+        print_json({**said, "figures": [str(figure) for figure in found.figures]})
         return
-    counted = found.completeness().items()
+    counted = found.completeness.items()
     table = [(name, n, of, f"{100 * n / of:.1f}") for name, (n, of) in counted if of]
-    show_rows(("class", "found", "of", "%"), table, f"{len(found.linkages)} linkages")
-    typer.echo(f"purity {100 * found.purity:.2f}%; " + ", ".join(map(str, figures)))
+    show_rows(("class", "found", "of", "%"), table, f"{found.n_linkages} linkages")
+    typer.echo(f"purity {100 * found.purity:.2f}%; " + ", ".join(map(str, found.figures)))

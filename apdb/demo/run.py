@@ -17,6 +17,7 @@ from psycopg import sql
 from apdb.database import Apdb
 from apdb.demo.broker import ArchiveReport
 from apdb.demo.material import DemoVisit, Material
+from apdb.demo.moving import MovingDemo
 from apdb.errors import InvalidInput, ServerNotRunning
 from apdb.ingest.run import Outcome, Watcher
 from apdb.schema import migrate
@@ -80,6 +81,8 @@ class DemoReport:
         Figures drawn.
     archive : ArchiveReport or None
         The alerts; None if the database has no archive, and so makes none.
+    moving : MovingDemo or None
+        What was found in a survey of moving objects; None if that was not asked for.
     """
 
     name: str
@@ -98,6 +101,7 @@ class DemoReport:
     example: int = 0
     figures: list[Path] = field(default_factory=list)
     archive: ArchiveReport | None = None
+    moving: MovingDemo | None = None
 
 
 def private_database(*, keep: bool = False) -> str:

@@ -237,12 +237,16 @@ class _Run:
         tracklets = find_tracklets(self._window(first))
         pairs = attribute_tracklets(self.db, tracklets, self._window(first))
         for identifier, ids in pairs.items():
-            self.report.n_attributed += len(ids)
+            self._take(np.array(ids))
             if not self.dry_run:
                 reason = "tracklet at the predicted place with the predicted motion"
-                with self.db.connection() as connection:
-                    call(connection, "reassign", (ids, None, identifier, reason))
-            self._take(np.array(ids))
+                try:
+                    with self.db.connection() as connection:
+                        call(connection, "reassign", (ids, None, identifier, reason))
+                except (Busy, CorrectionError):
+                    self.report.n_busy += 1
+                    continue
+            self.report.n_attributed += len(ids)
 
     def _take(self, ids: Any) -> None:
         self.pool = self.pool.take(~np.isin(self.pool.ids, ids))
@@ -339,6 +343,9 @@ class _Run:
         """Write an object, unless it is a dry run, and believe it from then on; say if it went."""
         fit, found = orbit
         ids, *values = orbit_values(fit, found)
+        if other is not None:
+            # Those that the joint fit leaves out are of no object of their own any more, either.
+            ids = np.union1d(ids, self.known[other][1].ids).tolist()
         row: dict[str, Any] = {"ss_object_id": identifier or 0, "designation": ""}
         if not self.dry_run:
             try:

@@ -10,11 +10,14 @@ from pipeline.moving.detections import Detections, Floats, Ints, detections, uni
 from pipeline.moving.ephemeris import seen
 from pipeline.moving.kernel import planets
 from pipeline.moving.observers import observer_state
+from pipeline.moving.photometry import hg_magnitude
 from pipeline.moving.population import Population, combined, draw
 from pipeline.moving.propagate import propagate
 from pipeline.moving.times import tdb_from_tai
 
 _BLOCK = 50
+# Where the law of H and G ends [deg].
+_LARGEST_PHASE = 140.0
 
 
 @dataclass(frozen=True)
@@ -264,8 +267,12 @@ def _seen(
         near = unit_vectors(looks.ra, looks.dec)
         inside = np.einsum("nmi,mi->nm", near, middle[rows]) > np.cos(np.radians(survey.radius))
         one, visit = np.nonzero(inside)
-        bright = apparent_magnitude(
-            population.magnitude[one], looks.r[inside], looks.delta[inside], looks.phase[inside]
+        bright = hg_magnitude(
+            population.magnitude[one],
+            0.15,
+            looks.r[inside],
+            looks.delta[inside],
+            np.minimum(looks.phase[inside], _LARGEST_PHASE),
         )
         parts.append((one, rows[visit], looks.ra[inside], looks.dec[inside], bright))
     if not parts:
@@ -273,29 +280,6 @@ def _seen(
         return np.zeros(0, np.int64), np.zeros(0, np.int64), none, none, none
     one, at, ra, dec, bright = (np.concatenate(column) for column in zip(*parts, strict=True))
     return one, at, ra, dec, bright
-
-
-def apparent_magnitude(h: Floats, r: Floats, delta: Floats, phase: Floats) -> Floats:
-    """Return apparent magnitudes with the phase function of H and G = 0.15.
-
-    Parameters
-    ----------
-    h : (n,) float64
-        Absolute magnitude.
-    r, delta : (n,) float64
-        Distance from the Sun and the observer [au].
-    phase : (n,) float64
-        Phase angle [deg].
-
-    Returns
-    -------
-    (n,) float64
-        Bowell et al. 1989 (Asteroids II, 524), in its short form.
-    """
-    half = np.tan(np.radians(np.minimum(phase, 150.0)) / 2.0)
-    one, two = np.exp(-3.33 * half**0.63), np.exp(-1.87 * half**1.22)
-    bright: Floats = h + 5.0 * np.log10(r * delta) - 2.5 * np.log10(0.85 * one + 0.15 * two)
-    return bright
 
 
 def _within(
