@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
-from scipy.ndimage import convolve
+from scipy.ndimage import convolve, gaussian_filter
 
 from pipeline.calibrate import calibrate
 from pipeline.classify.features import features
@@ -85,6 +85,8 @@ def difficult_field(seed: int) -> SimulatedField:
     )
     science = blemished(field.science, rng)
     if rng.random() < 0.5:
+        field = field._replace(template=blemished(field.template, rng))
+    if rng.random() < 0.5:
         smoothing = float(rng.uniform(0.05, 0.2))
         science, template = (smoothed(each, smoothing) for each in (science, field.template))
         field = field._replace(template=template)
@@ -92,7 +94,10 @@ def difficult_field(seed: int) -> SimulatedField:
 
 
 def blemished(exposure: Exposure, rng: np.random.Generator) -> Exposure:
-    """Add hot pixels, cosmic rays, bad columns and a satellite, of which the mask knows few.
+    """Add what detectors do: the mask knows few of it.
+
+    Hot and dark pixels and spots, cosmic rays, bad columns, the trail of a satellite, and pixels
+    that are not linear before they saturate.
 
     Parameters
     ----------
@@ -106,22 +111,35 @@ def blemished(exposure: Exposure, rng: np.random.Generator) -> Exposure:
     Exposure
     """
     image, mask = exposure.image.copy(), exposure.mask.copy()
-    ny, nx = exposure.shape
     sigma = float(np.sqrt(np.median(exposure.variance)))
-    n = int(rng.integers(5, 25))
-    y, x = rng.integers(0, ny, n), rng.integers(0, nx, n)
-    image[y, x] += (sigma * np.exp(rng.uniform(np.log(8), np.log(200), n))).astype(np.float32)
-    rays, _ = cosmic_rays(rng, exposure.shape, 12.0)
-    image += rays * np.float32(sigma * rng.uniform(0.005, 0.05))
+    if rng.random() < 0.3:
+        level = np.float32(np.quantile(image, 1.0 - 10 ** rng.uniform(-4.0, -3.0)))
+        above = np.maximum(image - level, 0)
+        image -= above * np.float32(rng.uniform(0.05, 0.3))
+    rays, _ = cosmic_rays(rng, exposure.shape, 10.0)
+    hits = rays * np.float32(sigma * rng.uniform(0.005, 0.05)) + _spots(rng, exposure.shape, sigma)
+    # images that were resampled have no sharp pixels left
+    image += gaussian_filter(hits, float(rng.choice([0.0, rng.uniform(0.3, 0.9)])))
     if rng.random() < 0.3:
         width = 1.5 if exposure.psf is None else 0.42 * exposure.psf.fwhm
         image += _streak(rng, exposure.shape, width) * np.float32(sigma * rng.uniform(0.5, 10))
-    for column in rng.integers(0, nx, int(rng.integers(0, 3))):
-        rows = slice(int(rng.integers(0, ny // 2)), ny)
+    for column in rng.integers(0, exposure.shape[1], int(rng.integers(0, 3))):
+        rows = slice(int(rng.integers(0, exposure.shape[0] // 2)), None)
         image[rows, column] += np.float32(sigma * rng.uniform(2, 20) * rng.choice([-1, 1]))
         if rng.random() < 0.5:
             mask[rows, column] |= np.uint32(Mask.BAD)
     return exposure.with_(image=image, mask=mask)
+
+
+def _spots(rng: np.random.Generator, shape: tuple[int, int], sigma: float) -> Image:
+    """Return hot and dark spots of one to nine pixels."""
+    found = np.zeros(shape, np.float32)
+    for _ in range(int(rng.integers(5, 25))):
+        y, x = rng.integers(0, shape[0]), rng.integers(0, shape[1])
+        high, wide = rng.integers(1, 4, 2) if rng.random() < 0.3 else (1, 1)
+        height = sigma * np.exp(rng.uniform(np.log(6), np.log(200)))
+        found[y : y + high, x : x + wide] += np.float32(height * rng.choice([-1, 1, 1]))
+    return found
 
 
 def _streak(rng: np.random.Generator, shape: tuple[int, int], width: float) -> Image:

@@ -43,6 +43,8 @@ class TrainConfig:
         The recommended cut keeps at least this purity,
     completeness : float
         and at most loses what goes beyond this completeness.
+    cut_snr : float
+        The cut is chosen with sources of this S/N and more.
     seed : int
         Of the trees.
     """
@@ -53,8 +55,9 @@ class TrainConfig:
     smallest_leaf: int = 20
     l2: float = 1.0
     folds: int = 5
-    purity: float = 0.97
+    purity: float = 0.99
     completeness: float = 0.97
+    cut_snr: float = 5.0
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -138,7 +141,10 @@ def train(
         reliability[test] = sigmoid(slope * unseen[test] + offset)
     slope, offset = platt(unseen, real)
     trees = _grow(values, real, config)
-    cut = choose_cut(reliability, real, config.purity, config.completeness)
+    counts = np.ones(len(real), bool)
+    if "snr" in table.colnames:
+        counts = np.asarray(table["snr"]) >= config.cut_snr
+    cut = choose_cut(reliability[counts], real[counts], config.purity, config.completeness)
     curve = calibration_curve(reliability, real)
     told = {
         **(about or {}),
