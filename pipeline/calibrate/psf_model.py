@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 from scipy.optimize import least_squares
 
-from pipeline.calibrate.fit import cut_outside
-from pipeline.calibrate.kernels import cut
+from pipeline.calibrate.star_stamps import Centred, Stars
 from pipeline.errors import CalibrateError
-from pipeline.exposure import Image
-from pipeline.psf import Psf, n_terms, shifted, terms
+from pipeline.psf import Psf, n_terms, terms
 
 Floats = NDArray[np.float64]
 
-_PAD = 3
 _SHUFFLES = 12
 _TOP_SNR = 500.0
 _ROUNDS = 3
@@ -46,133 +43,6 @@ class PsfFit:
     order: int
     components: int
     scatter: float
-
-
-@dataclass(frozen=True)
-class Stars:
-    """Pixels around stars.
-
-    Attributes
-    ----------
-    pixels : ndarray, shape (n, m, m)
-        Without background and neighbours; wider than the model by a margin for shifts.
-    holes : ndarray of bool, shape (n, m, m)
-        Pixels that are not used.
-    noise : ndarray, shape (n,)
-        Of a pixel of the sky beside each.
-    column, row : ndarray of int, shape (n,)
-        Middle pixels.
-    """
-
-    pixels: Floats
-    holes: NDArray[np.bool_]
-    noise: Floats
-    column: NDArray[np.int64]
-    row: NDArray[np.int64]
-
-    @classmethod
-    def cut(
-        cls,
-        image: Image,
-        variance: Image,
-        bad: NDArray[np.bool_],
-        x: Floats,
-        y: Floats,
-        half: int,
-    ) -> Stars:
-        """Cut stars out of an image.
-
-        Parameters
-        ----------
-        image, variance : ndarray of float32, shape (ny, nx)
-            Pixels without background, and their variance.
-        bad : ndarray of bool, shape (ny, nx)
-            Pixels that are not used.
-        x, y : ndarray, shape (n,)
-            Positions [pixel].
-        half : int
-            Pixels on either side of the middle one in the model.
-
-        Returns
-        -------
-        Stars
-        """
-        column, row = (np.rint(v).astype(np.int64) for v in (x, y))
-        wide = half + _PAD
-        pixels = cut(image, column, row, wide).astype(np.float64)
-        holes = cut_outside(bad, column, row, wide) > 0
-        # Only the rim: the variance of the middle is that of the star.
-        rim = cut(variance, column, row, wide)[:, :: 2 * wide].reshape(len(pixels), -1)
-        noise = np.sqrt(np.median(rim, axis=1))
-        known = noise > 0
-        noise[~known] = np.median(noise[known]) if known.any() else 1.0
-        return cls(pixels, holes, noise, column, row)
-
-    def with_own(self, psf: Psf, x: Floats, y: Floats, flux: Floats) -> Stars:
-        """Put the stars back into stamps that all sources were taken off from.
-
-        Parameters
-        ----------
-        psf : Psf
-            As they were taken off.
-        x, y, flux : ndarray, shape (n,)
-            Stars.
-
-        Returns
-        -------
-        Stars
-        """
-        margin = self.half + _PAD - psf.half
-        stamps = psf.stamps(x, y) * flux[:, np.newaxis, np.newaxis]
-        if margin >= 0:
-            own = np.pad(stamps, ((0, 0), (margin, margin), (margin, margin)))
-        else:
-            own = stamps[:, -margin:margin, -margin:margin]
-        return replace(self, pixels=self.pixels + own)
-
-    @property
-    def half(self) -> int:
-        """Pixels on either side of the middle one in the model."""
-        return int(self.pixels.shape[1] // 2 - _PAD)
-
-    def centred(self, x: Floats, y: Floats, flux: Floats, model: Psf | None) -> _Centred:
-        """Fill what is bad, shift, and normalise.
-
-        Parameters
-        ----------
-        x, y, flux : ndarray, shape (n,)
-            Stars.
-        model : Psf or None
-            What bad pixels are filled with.
-
-        Returns
-        -------
-        _Centred
-        """
-        stamps = self.pixels / flux[:, np.newaxis, np.newaxis]
-        dx, dy = x - self.column, y - self.row
-        if model is None:
-            # The other side of the star is the best there is.
-            other = (slice(None), slice(None, None, -1), slice(None, None, -1))
-            filling = np.where(self.holes[other], 0.0, stamps[other])
-        else:
-            around = ((0, 0), (_PAD, _PAD), (_PAD, _PAD))
-            filling = np.pad(shifted(model.at(x, y), dx, dy), around)
-        stamps = np.where(self.holes, filling, stamps)
-        moved = shifted(stamps, -dx, -dy)[:, _PAD:-_PAD, _PAD:-_PAD]
-        noise = self.noise / flux
-        # The model reaches to three FWHM, and the noise counts on 4πσ².
-        area = 4.0 * np.pi * (self.half / 7.0) ** 2
-        return _Centred(moved, 1.0 / (noise * np.sqrt(area)), noise)
-
-
-@dataclass(frozen=True)
-class _Centred:
-    """Stars shifted to the middle pixel, with unit flux."""
-
-    images: Floats
-    snr: Floats
-    noise: Floats
 
 
 def order_for(stars: int, highest: int, per_term: float) -> int:
@@ -252,7 +122,7 @@ def fit_psf(
 
 
 def _regress(
-    stars: _Centred,
+    stars: Centred,
     x: Floats,
     y: Floats,
     used: NDArray[np.bool_],
@@ -394,7 +264,7 @@ def _keep(misfit: Floats, snr: Floats) -> NDArray[np.bool_]:
 
 
 def _refine(
-    stars: _Centred, psf: Psf, x: Floats, y: Floats, flux: Floats, core: NDArray[np.bool_]
+    stars: Centred, psf: Psf, x: Floats, y: Floats, flux: Floats, core: NDArray[np.bool_]
 ) -> tuple[Floats, Floats, Floats]:
     """Return fluxes and shifts that fit the model better."""
     model = psf.at(x, y)

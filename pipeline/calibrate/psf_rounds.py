@@ -13,7 +13,8 @@ from pipeline.calibrate.config import CalibrateConfig
 from pipeline.calibrate.find import FWHM, Found, find
 from pipeline.calibrate.fit import PointFits, fit_points, model_image
 from pipeline.calibrate.kernels import grown
-from pipeline.calibrate.psf_model import PsfFit, Stars, fit_psf
+from pipeline.calibrate.psf_model import PsfFit, fit_psf
+from pipeline.calibrate.star_stamps import Stars
 from pipeline.calibrate.stars import candidates
 from pipeline.errors import CalibrateError
 from pipeline.exposure import UNUSABLE, Exposure, Image
