@@ -14,6 +14,7 @@ from pipeline.subtract import Kernel, SubtractConfig, subtract
 from pipeline.subtract.apply import convolve_varying
 from pipeline.subtract.bases import Bases
 from pipeline.subtract.decorrelate import whitening
+from pipeline.subtract.quality import measure_residuals
 
 
 def test_kernels_have_unit_and_zero_sums_and_are_applied_as_convolutions() -> None:
@@ -115,3 +116,33 @@ def test_masks_follow_their_pixels() -> None:
     assert not found.masked(Mask.EDGE)[40:-40, 40:150].any()
     assert found.masked(Mask.EDGE)[:5].all()
     assert np.isfinite(found.image).all()
+
+
+def test_residuals_of_stars_are_measured_and_become_variance() -> None:
+    rng = np.random.default_rng(8)
+    shape, sigma = (400, 400), 1.9
+    psf = Psf.gaussian(2.355 * sigma, shape)
+    sharp = np.zeros(shape)
+    x, y = rng.integers(30, 370, (2, 60))
+    flux = 10 ** rng.uniform(3.0, 5.0, 60)
+    sharp[y, x] = flux
+    template = gaussian_filter(sharp, sigma)
+    # Every star differs by about half a percent of its light, two of them vary by half.
+    wrong = 0.005 * rng.normal(size=60)
+    wrong[:2] = 0.5
+    changed = np.zeros(shape)
+    changed[y, x] = flux * wrong
+    difference = gaussian_filter(changed, sigma) + rng.normal(size=shape)
+    variance = np.ones(shape, np.float32)
+    where = np.column_stack((x, y)).astype(float)
+    found = measure_residuals(
+        difference.astype(np.float32), variance, template.astype(np.float32), psf, where
+    )
+    # As the matched filter sees it: more than per pixel, as neighbours err together.
+    coherent = 0.005 * np.sqrt(2.0 * np.pi) * sigma
+    assert found.flux + found.gradient == pytest.approx(coherent, rel=0.4)
+    found.add_to(variance, template.astype(np.float32))
+    expected = 1.0 + found.flux**2 * template**2
+    gradient = np.gradient(template)
+    expected += found.gradient**2 * (gradient[0] ** 2 + gradient[1] ** 2)
+    np.testing.assert_allclose(variance[1:-1, 1:-1], expected[1:-1, 1:-1], rtol=1e-3)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
@@ -39,22 +40,33 @@ class Residuals:
     flux: float
     gradient: float = 0.0
 
-    def variance(self, template: Image) -> Image:
-        """Return what they add to the variance of pixels.
+    def add_to(self, variance: Image, template: Image) -> None:
+        """Add what they contribute to the variance of pixels, in place.
 
         Parameters
         ----------
+        variance : ndarray of float32, shape (ny, nx)
+            Variance.
         template : ndarray of float32, shape (ny, nx)
             Matched template.
-
-        Returns
-        -------
-        ndarray of float32, shape (ny, nx)
         """
-        added = np.float32(self.flux**2) * np.square(template)
-        if self.gradient > 0:
-            added += np.float32(self.gradient**2) * steepness(template)
-        return np.asarray(added, np.float32)
+        if self.flux > 0 or self.gradient > 0:
+            factors = np.float32(self.flux**2), np.float32(0.25 * self.gradient**2)
+            _add(variance, np.ascontiguousarray(template, np.float32), *factors)
+
+
+@njit(cache=True, nogil=True)
+def _add(
+    variance: Image, template: Image, light: np.float32, slope: np.float32
+) -> None:  # pragma: no cover - compiled
+    """Add light t² + slope |∇t|², the gradient being that of neighbours two pixels apart."""
+    height, width = template.shape
+    for i in range(height):
+        above, below = min(i + 1, height - 1), max(i - 1, 0)
+        for j in range(width):
+            across = template[i, min(j + 1, width - 1)] - template[i, max(j - 1, 0)]
+            along = template[above, j] - template[below, j]
+            variance[i, j] += light * template[i, j] ** 2 + slope * (across**2 + along**2)
 
 
 def steepness(image: Pixels) -> Pixels:

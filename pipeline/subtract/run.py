@@ -145,7 +145,7 @@ def _whitened(
     metrics = {"subtract.residual_fraction": left, **_noise(image, variance, raw)}
     if config.residual_variance:
         residuals = quality.measure_residuals(image, variance, raw.matched, psf, where)
-        variance += residuals.variance(raw.matched)
+        residuals.add_to(variance, raw.matched)
         metrics["subtract.residual_flux"] = residuals.flux
         metrics["subtract.residual_gradient"] = residuals.gradient
     exposure = science.with_(image=image, variance=variance, mask=raw.mask, psf=psf)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import sep
 from astropy.table import Table
@@ -11,6 +13,7 @@ from pipeline.exposure import Exposure, Mask
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Pixel = TypeVar("Pixel", bound=np.generic)
 #: A star with such a pixel near its centre cannot be used.
 SPOILT = Mask.BAD | Mask.SAT | Mask.CR | Mask.NO_DATA | Mask.SUSPECT | Mask.SAT_TEMPLATE
 _CELLS = 8
@@ -107,17 +110,12 @@ def _spread(
 
 def _clean(where: Floats, exposure: Exposure, half: int = 3) -> Bools:
     """Tell which stars have no spoilt pixel near their centres."""
-    spoilt = exposure.masked(SPOILT) | ~(exposure.variance > 0)
-    total = np.pad(np.cumsum(np.cumsum(spoilt, axis=0, dtype=np.int32), axis=1), ((1, 0), (1, 0)))
-    x, y = np.rint(where).astype(int).T
-    height, width = exposure.shape
-    left, right = np.clip(x - half, 0, width), np.clip(x + half + 1, 0, width)
-    low, high = np.clip(y - half, 0, height), np.clip(y + half + 1, 0, height)
-    count = total[high, right] - total[low, right] - total[high, left] + total[low, left]
-    return np.asarray(count == 0)
+    spoilt = (cut(exposure.mask, where, half) & np.uint32(SPOILT)) != 0
+    spoilt |= ~(cut(exposure.variance, where, half) > 0)
+    return np.asarray(~spoilt.any(axis=(1, 2)))
 
 
-def cut(image: NDArray[np.generic], where: Floats, half: int) -> NDArray[np.generic]:
+def cut(image: NDArray[Pixel], where: Floats, half: int) -> NDArray[Pixel]:
     """Cut stamps around positions; the nearest pixel is in the middle.
 
     Parameters
