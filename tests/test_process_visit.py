@@ -206,7 +206,7 @@ def test_fakes_are_injected_matched_and_kept_in_runs_apart(run: Process, store: 
     kept = store.images_of(2026031000001, 0, run="fakes")
     with store.image_file(kept["fakes"]) as injected, store.image_file(kept["matches"]) as matched:
         fakes, matches = Table.read(injected), Table.read(matched)
-    assert len(fakes) == len(matches) == 30
+    assert len(fakes) == len(matches) >= 15
     usable = matches["usable"] & (matches["flux"] > 0)
     # S/N 12 and more, on good pixels: nearly all are found
     assert matches["found"][usable].mean() > 0.9

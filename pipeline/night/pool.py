@@ -78,6 +78,11 @@ class Pool:
         return sum(worker.image is not None for worker in self._workers)
 
     @property
+    def starting(self) -> bool:
+        """True while no process is ready yet."""
+        return not any(worker.ready for worker in self._workers)
+
+    @property
     def idle(self) -> int:
         """Number of processes that wait for an image."""
         return sum(worker.idle for worker in self._workers)

@@ -235,6 +235,9 @@ class _Night:
         self.handed.clear()
         while True:
             self._look()
+            if pool.starting:
+                # Nothing is missed by not being ready for it.
+                self.last = time.monotonic()
             while (self.fresh or self.backlog) and pool.idle:
                 self._hand(pool)
             if self.options.watching and not (self.fresh or self.backlog):

@@ -36,7 +36,7 @@ def measure_on(
         does; positions without enough usable pixels are left out.
     """
 
-    def measure(positions: Table) -> Table:
+    def _measured(positions: Table) -> Table:
         if difference.wcs is None:
             raise MeasureError("the difference has no world coordinates")
         x, y = difference.wcs.world_to_pixel_values(positions["ra"], positions["dec"])
@@ -49,7 +49,7 @@ def measure_on(
         good = np.isfinite(on_difference.flux) & (on_difference.flux_err > 0)
         return found[good]
 
-    return measure
+    return _measured
 
 
 class Precover:
