@@ -7,6 +7,7 @@ sources of which those predicted to be bright enough are the known objects.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import resource
 import statistics
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psycopg
 from rich.console import Console
 from rich.table import Table
 
@@ -46,6 +48,45 @@ def fields(n: int) -> list[tuple[float, float]]:
     ra = np.degrees(np.arctan2(np.sin(longitude) * np.cos(tilt), np.cos(longitude))) % 360
     dec = np.degrees(np.arcsin(np.sin(longitude) * np.sin(tilt)))
     return list(zip(ra.tolist(), dec.tolist(), strict=True))
+
+
+def backend_cpu(pid: int) -> float:
+    """Seconds of processor that a server process has used: what a busy machine does not stretch."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def processor_time(dsn: str, centres: list[tuple[float, float]], repeats: int) -> dict[str, float]:
+    """Processor time of a prediction, and of the step that predicts and attributes, in ms."""
+    with psycopg.connect(dsn) as connection:
+        pid = connection.info.backend_pid
+        start = backend_cpu(pid)
+        for _ in range(repeats):
+            for ra, dec in centres:
+                connection.execute(
+                    "select count(p.ra + p.helio_vz + p.vmag) from apdb.predict(%s, %s, %s, %s) as p",
+                    (ra, dec, RADIUS, MJD),
+                )
+        predicting = backend_cpu(pid) - start
+        attributing = 0.0
+        for number, (ra, dec) in enumerate(centres, 1):
+            connection.execute("select apdb.open_stage(10000)")
+            connection.execute(
+                "insert into pg_temp.stage_source select * from apdb_base.dia_source where visit = %s",
+                (number,),
+            )
+            connection.execute("analyze pg_temp.stage_source (dia_source_id, ra, dec)")
+            connection.execute("select apdb.start_matches()")
+            start = backend_cpu(pid)
+            connection.execute(
+                "select apdb.attribute_ss_objects(%s, %s, %s, %s)", (MJD, ra, dec, RADIUS)
+            )
+            attributing += backend_cpu(pid) - start
+            connection.rollback()
+    return {
+        "predict_ms": round(1000 * predicting / repeats / len(centres), 1),
+        "predict_and_attribute_ms": round(1000 * attributing / len(centres), 1),
+    }
 
 
 def predict(db: apdb.Apdb, centres: list[tuple[float, float]]) -> dict[str, Any]:
@@ -175,6 +216,9 @@ def main(arguments: list[str] | None = None) -> int:
             centres = fields(given.visits)
             result["predict"] = predict(db, centres)
             result["attribute"] = [attribute(db, centres, n, given.seed) for n in given.sources]
+            if given.dsn is None and Path("/proc/self/stat").exists():
+                result["processor"] = processor_time(dsn, centres, 5)
+            result["load_average"] = [round(each, 1) for each in os.getloadavg()]
         settings = server_settings(dsn)
     show(result)
     document = {
@@ -200,6 +244,8 @@ def show(result: dict[str, Any]) -> None:
     table.add_row("load [s]", f"{result['load_s']}")
     table.add_row("build a night [s]", f"{result['build_s']}")
     table.add_row("predict a field [ms]", f"{result['predict']['again_ms']}")
+    for name, value in result.get("processor", {}).items():
+        table.add_row(f"processor time: {name}", f"{value}")
     for each in result["attribute"]:
         table.add_row(
             f"predict and attribute {each['sources']:,} sources [ms]", f"{each['median_ms']}"

@@ -10,6 +10,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from cli_page import cli_page
@@ -246,6 +247,7 @@ def calls() -> dict[str, tuple[str, ...]]:
     }
 
 
+@cache
 def entry_points() -> dict[str, tuple[str, ...]]:
     """Return the routines that Python calls, with the modules that do."""
     known = {routine.name for routine in routines()} - CALLED_EVERYWHERE
@@ -351,6 +353,7 @@ def with_sections(text: str) -> str:
     return text
 
 
+@cache
 def pages() -> dict[Path, str]:
     """Return every generated file, by its place in the repository."""
     readme = Path("sql/README.md")

@@ -269,24 +269,18 @@ def test_three_periods_are_recovered_from_a_year_of_a_survey() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("amplitudes", [[100.0, 50.0, 25.0], [100.0, 30.0, 10.0]])
-def test_the_main_of_three_periods_is_recovered_with_real_cadences(
+def test_three_periods_are_recovered_with_real_cadences(
     test_data: Path, amplitudes: list[float]
 ) -> None:
-    """Cadence of real Rubin light curves of 20 nights or more, S/N 10.
-
-    Two or three weeks of nights do not hold enough to tell all three apart: the main period is
-    found in 95 of 100 cases, all three in about six of ten.
-    """
+    """Cadence of real Rubin light curves of 20 nights or more, S/N 10: all three in 95 of 100."""
     cadences = [t for t in rubin_cadences(test_data) if len(np.unique(np.floor(t - 0.2))) >= 20]
     assert len(cadences) >= 10
     rng = np.random.default_rng(12)
     curves, truth = [], []
-    for k in range(120):
+    for k in range(100):
         truth.append(separate(rng, 0.2, 9.8))
         curves.append(observed(rng, cadences[k % len(cadences)], truth[-1], amplitudes, 10))
-    hits = recovered(curves, truth)
-    assert hits[:, 0].mean() >= 0.95
-    assert hits.all(axis=1).mean() >= 0.5
+    assert recovered(curves, truth).all(axis=1).mean() >= 0.95
 
 
 def test_rivals_do_not_make_three_periods_of_one_with_harmonics() -> None:

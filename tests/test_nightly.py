@@ -110,6 +110,14 @@ def test_a_disc_has_what_is_in_it(built: tuple[apdb.Apdb, Any]) -> None:
             inside = separation(ra, dec, ra0, dec0) <= radius * 3600.0
             assert {row[0] for row in rows} == set(ids[inside].tolist())
             assert len(rows) == inside.sum() > 0
+    for bad in (
+        (0.0, 0.0, float("nan")),
+        (0.0, 0.0, -1.0),
+        (0.0, 91.0, 1.0),
+        (float("nan"), 0.0, 1.0),
+    ):
+        with pytest.raises(InvalidInput, match="no disc"), db.reading() as connection:
+            connection.execute("select * from apdb.predict(%s, %s, %s, %s)", (*bad, TIMES[0]))
 
 
 def test_a_night_is_replaced_and_old_ones_go(

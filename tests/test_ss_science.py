@@ -11,7 +11,9 @@ from typing import Any
 import fastavro
 import numpy as np
 import psycopg
+import pyarrow.parquet as pq
 import pytest
+from scipy.optimize import curve_fit
 from test_attribution import prepare, visits
 
 import apdb
@@ -131,6 +133,40 @@ def test_fits_find_what_was_put_in() -> None:
     assert np.median(found.n_used) >= m - 2
     assert found.phase_min.min() >= 1
     assert found.phase_max.max() <= 28
+
+
+def test_fits_to_real_light_curves_are_those_of_sbpy(test_data: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from sbpy.photometry import HG12_Pen16
+    name = "sso_ztf_lc_aggregated_202504_three_obj.parquet"
+    rows = pq.read_table(test_data / "solar-system" / "ztf" / name).to_pylist()
+    rows = [row for row in rows if row["Phase"] is not None]
+    assert len(rows) == 2
+    for row in rows:
+        columns = {k: np.array(v) for k, v in row.items() if isinstance(v, list)}
+        reduced = columns["cmagpsf"] - 5 * np.log10(columns["Dobs"] * columns["Dhelio"])
+        group = columns["cfid"].astype(np.int64) - 1
+        found = fit_hg12(group, 2, reduced, columns["csigmapsf"], columns["Phase"])
+        for k in np.flatnonzero(~found.held):
+            mine = group == k
+            model = HG12_Pen16.evaluate(
+                np.radians(columns["Phase"][mine]), found.h[k], found.g12[k]
+            )
+            off = np.abs(reduced[mine] - model)
+            limit = np.sort(off)[found.n_used[k] - 1]
+            used = off <= limit
+            fitted, covariance = curve_fit(
+                lambda a, h, g: HG12_Pen16.evaluate(np.radians(a), h, g),
+                columns["Phase"][mine][used], reduced[mine][used], (found.h[k], 0.5),
+                columns["csigmapsf"][mine][used], absolute_sigma=True,
+            )  # fmt: skip
+            assert [found.h[k], found.g12[k]] == pytest.approx(fitted, abs=0.01)
+            scale = max(1.0, found.chi2[k] / (found.n_used[k] - 2))
+            assert found.h_err[k] ** 2 == pytest.approx(covariance[0, 0] * scale, rel=0.03)
+            assert found.cov[k] == pytest.approx(covariance[0, 1] * scale, rel=0.1)
+            assert found.n_used[k] > 0.9 * mine.sum()
+        assert (~found.held).any()
 
 
 def test_errors_are_those_of_many_realisations() -> None:

@@ -3,11 +3,14 @@
 Where the points lie in few nights, the highest peak of a periodogram is often an alias: a frequency
 one a day off, say, that the other periods of the signal have lifted over the true one.  So each of
 the highest peaks is tried as the first of three sinusoids; the two others are searched in what it
-leaves over, then each of the three again beside the two others.  The three that leave least are the
-answer.
+leaves over, then each of the three again beside the two others.  Where two of the three are aliases
+neither can be mended alone: so all combinations of the rivals of each are compared at last, and the
+three that leave least are the answer.
 """
 
 from __future__ import annotations
+
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +22,20 @@ Floats = NDArray[np.float64]
 RIVAL = 0.85
 """Share of the highest peak's power that makes another one a rival."""
 
-N_STARTS = 6
+N_STARTS = 4
 
-_SWEEPS = 2
-_WORTH = 0.99
+_N_RIVALS = 8
+_N_PROMISING = 12
+_ROUNDS = 6
+_NEWTON_STEPS = 3
+_DAYS = (-2.0, -1.0, 1.0, 2.0)
 _HARMONICS = (2.0, 3.0, 4.0)
+_SAME = 0.2
 
 
-def peaks(power: NDArray[np.float32], grid: Grid, apart: float, n: int) -> list[float]:
+def peaks(
+    power: NDArray[np.float32], grid: Grid, apart: float, n: int, share: float = RIVAL
+) -> list[float]:
     """Return the frequencies of the highest peaks, highest first.
 
     Parameters
@@ -38,7 +47,9 @@ def peaks(power: NDArray[np.float32], grid: Grid, apart: float, n: int) -> list[
     apart : float
         How far from each other they must be [1/d].
     n : int
-        How many at most; only those of at least `RIVAL` of the highest.
+        How many at most.
+    share : float
+        Only those of at least this share of the highest.
 
     Returns
     -------
@@ -48,7 +59,7 @@ def peaks(power: NDArray[np.float32], grid: Grid, apart: float, n: int) -> list[
     left = power.copy()
     left[: grid.first] = 0.0
     reach = int(np.ceil(apart / grid.step))
-    least = RIVAL * float(left.max())
+    least = share * float(left.max())
     found: list[float] = []
     while len(found) < n:
         best = int(np.argmax(left))
@@ -57,6 +68,33 @@ def peaks(power: NDArray[np.float32], grid: Grid, apart: float, n: int) -> list[
         found.append(grid.step * (best + 1))
         left[max(0, best - reach) : best + reach + 1] = 0.0
     return found
+
+
+def ambiguous(
+    periodogram: Periodogram, grid: Grid, time: Floats, value: Floats, weight: Floats
+) -> bool:
+    """Tell whether the highest peak has rivals, or the highest of what it leaves over.
+
+    Parameters
+    ----------
+    periodogram : Periodogram
+        Of the light curve.
+    grid : Grid
+        Its frequencies.
+    time, value, weight : ndarray, shape (n,)
+        Times from the first point [d], values and weights.
+
+    Returns
+    -------
+    bool
+    """
+    curve = _Curve(time, value, weight)
+    apart = 1.0 / time[-1]
+    first = peaks(periodogram.power(curve.residual([])), grid, apart, 2)
+    if len(first) != 1:
+        return len(first) == 2
+    left = curve.residual(curve.refined(first, grid.step))
+    return len(peaks(periodogram.power(left), grid, apart, 2)) == 2
 
 
 def resolve(
@@ -82,30 +120,51 @@ def resolve(
     curve = _Curve(time, value, weight)
     apart = 1.0 / time[-1]
 
-    def _best_left(others: list[float]) -> float:
-        return peaks(periodogram.power(curve.residual(others)), grid, apart, 1)[0]
+    def left_by(found: list[float], n: int, share: float = RIVAL) -> list[float]:
+        return peaks(periodogram.power(curve.residual(found)), grid, apart, n, share)
 
-    best: tuple[float, list[float]] = (np.inf, [])
-    for start in peaks(periodogram.power(curve.residual([])), grid, apart, N_STARTS):
+    grown = []
+    for start in left_by([], N_STARTS):
         found = [start]
         for _ in range(2):
-            found = curve.refined([*found, _best_left(found)], grid.step)
-        chi2 = curve.chi2(found)
-        for _ in range(_SWEEPS):
-            before = chi2
-            for place in range(3):
-                others = found[:place] + found[place + 1 :]
-                again = [*others[:place], _best_left(others), *others[place:]]
-                again = curve.refined(again, grid.step)
-                chi2_again = curve.chi2(again)
-                if chi2_again < chi2:
-                    chi2, found = chi2_again, again
-            if chi2 > _WORTH * before:
-                break
-        if chi2 < best[0]:
-            best = (chi2, found)
-    strongest = np.array(best[1])[np.argsort(-curve.amplitudes(best[1]), kind="stable")]
-    return strongest[:1] if _related(strongest, apart) else strongest
+            found = curve.refined([*found, *left_by(found, 1)], grid.step)
+        for place in range(3):
+            others = found[:place] + found[place + 1 :]
+            again = curve.refined([*others, *left_by(others, 1)], grid.step)
+            found = min(found, again, key=curve.chi2)
+        grown.append(found)
+    best = min(grown, key=curve.chi2)
+    for _ in range(_ROUNDS):
+        rivals = []
+        for place, each in enumerate(best):
+            others = best[:place] + best[place + 1 :]
+            rivals.append(_rivals(each, left_by(others, _N_RIVALS, 0.0), grid))
+        better = _best_combination(curve, rivals, grid.step)
+        if curve.chi2(better) >= curve.chi2(best) * (1.0 - 1e-9):
+            break
+        best = better
+    strongest = np.array(best)[np.argsort(-curve.amplitudes(best), kind="stable")]
+    return strongest[:1] if _related(strongest, _SAME * apart) else strongest
+
+
+def _rivals(found: float, peaks_left: list[float], grid: Grid) -> list[float]:
+    """Return what a frequency may be instead: other peaks, and aliases by days."""
+    low, high = grid.step * (grid.first + 1), grid.step * grid.n
+    aliases = [abs(found + days) for days in _DAYS]
+    return [found, *peaks_left, *(f for f in aliases if low <= f <= high)]
+
+
+def _best_combination(curve: _Curve, rivals: list[list[float]], step: float) -> list[float]:
+    """Return the frequencies of the best of all combinations of rivals."""
+    every = np.array(sorted(set().union(*rivals)))
+    places = [np.searchsorted(every, each).tolist() for each in rivals]
+    triples = np.array(sorted({tuple(sorted(each)) for each in product(*places)}))
+    triples = triples[(np.diff(triples, axis=1) > 0).all(axis=1)]
+    order = np.argsort(curve.linearised_chi2(every, triples), kind="stable")
+    promising = [every[triple].tolist() for triple in triples[order[:_N_PROMISING]]]
+    for _ in range(_NEWTON_STEPS):
+        promising = [curve.refined(each, step) for each in promising]
+    return min(promising, key=curve.chi2)
 
 
 def _related(frequencies: Floats, apart: float) -> bool:
@@ -155,6 +214,32 @@ class _Curve:
         """Return the amplitude of each sinusoid."""
         solved = self._solve(self._design(frequencies))
         return np.hypot(solved[2::2], solved[3::2])
+
+    def linearised_chi2(self, every: Floats, triples: NDArray[np.intp]) -> Floats:
+        """Return what combinations of three of some frequencies leave over, to first order.
+
+        Each may move a little: its sinusoids times the time, which are the derivatives, are fitted
+        beside them.  All sums over the points are taken once.
+        """
+        angle = 2.0 * np.pi * np.remainder(np.multiply.outer(self._time, every), 1.0)
+        waves = np.stack([np.sin(angle), np.cos(angle)], axis=2)
+        length = max(float(np.abs(self._time).max()), 1e-9)
+        moving = waves * (self._time / length)[:, None, None]
+        trend = np.stack([np.ones_like(self._time), self._time / length], axis=1)
+        columns = np.concatenate(
+            [trend, np.concatenate([waves, moving], axis=2).reshape(len(trend), -1)], axis=1
+        )
+        weighted = columns * self._weight[:, None]
+        normal, right = columns.T @ weighted, weighted.T @ self._value
+        own = 2 + 4 * triples[:, :, None] + np.arange(4)
+        own = np.concatenate(
+            [np.broadcast_to([0, 1], (len(own), 2)), own.reshape(len(own), -1)], axis=1
+        )
+        left, at = normal[own[:, :, None], own[:, None, :]], right[own]
+        ridge = 1e-6 * normal[0, 0] * np.eye(own.shape[1])
+        solved = np.linalg.solve(left + ridge, at[:, :, None])[:, :, 0]
+        total = float(self._weight @ (self._value * self._value))
+        return np.asarray(total - np.einsum("tp,tp->t", solved, at), np.float64)
 
     def refined(self, frequencies: list[float], step: float) -> list[float]:
         """Return frequencies after a step of Gauss-Newton, no farther than a step of the grid."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, log_ndtr, ndtri_exp
 
-from apdb.features.aliases import peaks, resolve
+from apdb.features.aliases import ambiguous, resolve
 from apdb.features.harmonics import N_HARMONICS, Curves, Fit, fit, refine, subtracted
 from apdb.features.periodogram import Grid, Periodogram, Search, penalised_peak, penalty
 
@@ -174,24 +174,26 @@ class _Batch:
             best, height = penalised_peak(power, grid, self._penalties[row])
             peak[row] = grid.step * (best + 1)
             if component == 0:
-                self._resolve(row, power, height)
+                self._resolve(row, height)
             if component < len(self._resolved.get(row, ())):
                 peak[row] = self._resolved[row][component]
                 height = float(power[np.clip(round(peak[row] / grid.step) - 1, 0, grid.n - 1)])
             sigma[row] = significance(height, int(m), grid.step * grid.n * self._widths[row])
         return peak, sigma
 
-    def _resolve(self, row: int, power: NDArray[np.float32], height: float) -> None:
+    def _resolve(self, row: int, height: float) -> None:
         """Look closer where a strong peak has rivals, as cadences of few nights make them."""
         grid, periodogram, m = self._grids[row], self._periodograms[row], int(self._sizes[row])
         assert grid is not None
         assert periodogram is not None
         strong = significance(height, m, grid.step * grid.n * self._widths[row]) > STRONG
-        time = self._curves.time[row, :m]
-        if m < MIN_POINTS[-1] or not strong or len(peaks(power, grid, 1.0 / time[-1], 2)) < 2:
+        if m < MIN_POINTS[-1] or not strong:
             return
-        value, weight = self._curves.value[row, :m], self._curves.weight[row, :m]
-        self._resolved[row] = resolve(periodogram, grid, time, value, weight)
+        points = [
+            each[row, :m] for each in (self._curves.time, self._curves.value, self._curves.weight)
+        ]
+        if ambiguous(periodogram, grid, *points):
+            self._resolved[row] = resolve(periodogram, grid, *points)
 
     def _variance_ratio(self, found: Fit, frequencies: Floats) -> Floats:
         left = subtracted(self._curves, found, 0, frequencies)

@@ -9,9 +9,15 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from jplephem.spk import SPK
 
 from pipeline.moving.errors import MissingKernel
+
+try:
+    from jplephem.spk import SPK
+except ImportError as error:
+    raise MissingKernel(
+        "orbits cannot be propagated without jplephem: install the extra [solar-system]"
+    ) from error
 
 Floats = npt.NDArray[np.float64]
 

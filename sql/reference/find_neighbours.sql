@@ -3,11 +3,9 @@
 -- contract: after apply_summaries, in its transaction; does nothing where no catalogue was ever loaded. Due are
 --   objects that have none yet, or whose neighbours were worked out before the last load or drop of a catalogue,
 --   or for a position more than 0.05 arcsec away (positions are trusted no further than that anywhere here), or
---   when
---   either error was more than twice what it is now, or for a time more than 365 days away (stars move). Each such
---   object gets a new
---   version, and its earlier one ends. An object without neighbours has a version that says so, lest it be looked
---   for at each visit.
+--   when either error was more than twice what it is now, or for a time more than 365 days away (stars move). Each
+--   such object gets a new version, and its earlier one ends. An object without neighbours has a version that says
+--   so, lest it be looked for at each visit.
 -- args:
 --   p_store_seq: step of knowledge under which the objects were written
 --   p_mjd [d]: time to which reference objects are moved, MJD TAI; null for that of each object's last source

@@ -4,19 +4,14 @@
 --   position, and only then measured. Stars have an extendedness below 0.5, galaxies 0.5 and above; an object
 --   without is neither. ln_p is the natural logarithm of the probability that both are the same celestial object:
 --   with f the density [arcsec**-2] at the offset of a Gaussian whose covariance is the sum of those of both
---   positions, of
---   that of the proper motion times the years squared, and of (0.05 arcsec)**2 in either coordinate (0.2 arcsec
---   stands for
---   an unknown position error), P = Q f / (Q sum(f) + (1 - Q) n), where the sum and the density n [arcsec**-2] are
---   over
---   the N objects that the same catalogue has within the radius. That is Bayes' theorem for a prior probability Q
---   that the object is one of the N, each of them as likely as another, and is anywhere within the radius
---   otherwise. East and
---   north are those at the reference object at its epoch. A separation of hosts is R = sqrt(cxx x**2 + cyy y**2 +
---   cxy x y), cxx = iyy / D, cyy = ixx / D,
---   cxy = -2 ixy / D, D = ixx iyy - ixy**2, x east and y north of the galaxy, or the distance over the effective
---   radius; no
---   cut on it. Ties by catalogue and id.
+--   positions, of that of the proper motion times the years squared, and of (0.05 arcsec)**2 in either coordinate
+--   (0.2 arcsec stands for an unknown position error), P = Q f / (Q sum(f) + (1 - Q) n), where the sum and the
+--   density n [arcsec**-2] are over the N objects that the same catalogue has within the radius. That is Bayes'
+--   theorem for a prior probability Q that the object is one of the N, each of them as likely as another, and is
+--   anywhere within the radius otherwise. East and north are those at the reference object at its epoch. A
+--   separation of hosts is R = sqrt(cxx x**2 + cyy y**2 + cxy x y), cxx = iyy / D, cyy = ixx / D, cxy = -2 ixy / D,
+--   D = ixx iyy - ixy**2, x east and y north of the galaxy, or the distance over the effective radius; no cut on
+--   it. Ties by catalogue and id.
 -- args:
 --   p_ids: ids of the objects, each once
 --   p_ra [deg]: their positions

@@ -11,7 +11,7 @@
 -- returns: id, designation; astrometric position [deg], its errors [deg], rates [deg/d, ra_rate with cos dec] and V
 --   magnitude by H and G; elongation and phase angle [deg]; distances [au] and their rates [km/s] from the observer
 --   and the Sun; vectors from the Sun and the observer when the light left, ICRS axes [au, km/s]
--- errors: none
+-- errors: VA001 when the centre or radius is out of range or NaN
 -- locks: none
 -- cost: two Q3C searches, and 10 us an object
 create or replace function apdb.predict(
@@ -73,6 +73,14 @@ declare
     sun_vy double precision;
     sun_vz double precision;
 begin
+    -- NaN is greater than any number, and would match everything.
+    if
+        not coalesce(p_radius >= 0.0 and p_radius <= 180.0 and p_dec between -90.0 and 90.0, false)
+        or not coalesce(p_ra >= 0.0 and p_ra <= 360.0, false)
+    then
+        raise exception 'no disc of radius % deg around %, %', p_radius, p_ra, p_dec
+        using errcode = 'VA001', hint = 'Give ra in 0-360, dec in -90-90 and a radius in 0-180, in degrees.';
+    end if;
     select e.* into n
     from apdb_base.ephemeris_night as e
     where e.night_mjd = apdb.night_built(p_mjd);
@@ -95,7 +103,7 @@ begin
         where
             e.night_mjd = n.night_mjd
             -- Not q3c_radial_query: near the corners of its cube Q3C 2.0.0 loses rows there.
-            and q3c_join(p_ra, p_dec, e.ra, e.dec, p_radius + n.slow_margin)
+            and q3c_join(p_ra, p_dec, e.ra, e.dec, least(180.0, p_radius + n.slow_margin))
         union all
         select
             e.ss_object_id, e.designation, e.ra_err, e.dec_err, e.ra_dec_cov, e.h, e.g,
@@ -106,7 +114,7 @@ begin
             e.night_mjd = n.night_mjd
             -- Pieces overlap a little: one of them.
             and e.middle_mjd_tai > p_mjd - n.fast_spacing / 2.0 and e.middle_mjd_tai <= p_mjd + n.fast_spacing / 2.0
-            and q3c_join(p_ra, p_dec, e.ra, e.dec, p_radius + n.fast_margin)
+            and q3c_join(p_ra, p_dec, e.ra, e.dec, least(180.0, p_radius + n.fast_margin))
     ),
 
     -- `offset 0` keeps each of these a step of its own: merged, all would be worked out again for each use.

@@ -8,7 +8,7 @@
 --   p_dec [deg]: centre of the disc
 --   p_radius [deg]: radius of the disc
 -- returns: as predict, without the covariance of the position
--- errors: none
+-- errors: VA001 when the centre or radius is out of range or NaN
 -- locks: none
 -- cost: that of predict and predicted_positions
 create or replace function apdb.predicted_at(
