@@ -21,6 +21,7 @@ from pipeline.moving.kernel import planets
 from pipeline.moving.population import draw
 from pipeline.moving.propagate import propagate
 from pipeline.moving.simulate import SkySurvey, SkyVisits, observe
+from pipeline.moving.weights import position_errors
 
 _STEPS = np.array([1e-6] * 3 + [1e-8] * 3)
 
@@ -152,3 +153,21 @@ def test_real_observations_of_numbered_asteroids_converge(test_data: Path) -> No
     assert sum(f.good for f in fits) >= len(fits) - 1
     assert 0.7 < np.median([f.rms for f in fits]) < 1.1
     assert min(f.used.mean() for f in fits) > 0.9
+
+
+def test_errors_by_observatory_date_and_crowd() -> None:
+    station = np.array(["F51", "F51", "XXX", "XXX", "XXX", "F51"])
+    mjd = np.array([60000.3, 60100.3, 60000.3, 30000.3, 10000.3, 60200.3])
+    given = np.array([np.nan, 0.2, 0.2, np.nan, np.nan, 0.0])
+    errors = position_errors(station, mjd, given)
+    # Without an error: by observatory; plates by date.  With one: a floor is added in squares.
+    assert errors[0] == errors[5]
+    assert errors[0] < 0.2
+    assert errors[1] == pytest.approx(np.hypot(0.2, 0.12))
+    assert errors[2] == pytest.approx(np.hypot(0.2, 0.3))
+    assert errors[4] > errors[3] > 1.0
+    # Sixteen of one night weigh as four; before Gaia's catalogues as two.
+    many = np.full(16, "F51")
+    for night, several in ((60000.0, 4), (55000.0, 2)):
+        crowd = position_errors(many, night + 0.8 + np.arange(16) / 100, np.full(16, np.nan))
+        assert np.sum(1.0 / crowd**2) == pytest.approx(several / errors[0] ** 2)

@@ -187,3 +187,14 @@ def test_simulation_from_the_command_line(tmp_path: Path) -> None:
         assert pixels.std() > 0.03
     wrong = CliRunner().invoke(app, ["moving", "simulate", "--objects", "1,2"])
     assert isinstance(wrong.exception, apdb.InvalidInput)
+
+
+def test_a_grid_without_distances_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no distance is between 3\.0 and 2\.0 au"):
+        HypothesisGrid(nearest=3.0, farthest=2.0).points()
+    points = HypothesisGrid().points()
+    assert points[:, 0].min() <= 0.85
+    assert points[:, 0].max() > 60.0
+    # Radial velocities reach what an object on a parabola may have, for a good part.
+    escape = np.sqrt(2.0 * 0.01720209895**2 / points[:, 0])
+    assert (np.abs(points[:, 1]) / escape).max() == pytest.approx(0.75)

@@ -126,7 +126,7 @@ def test_a_night_is_replaced_and_old_ones_go(
     db, _ = built
     db.set_setting("ephemeris_keep_nights", 2)
     first = db.ephemeris_nights()[0]
-    again = db.build_ephemerides(NIGHT, workers=1)
+    again = db.build_ephemerides(NIGHT)
     assert again.store_seq > first.store_seq
     assert (again.n_slow, again.n_fast) == (first.n_slow, first.n_fast)
     for days in (1, 2):
@@ -138,6 +138,11 @@ def test_a_night_is_replaced_and_old_ones_go(
         "select count(*) from apdb.ephemeris_slow group by night_mjd"
     ).fetchall()
     assert len(counts) == 2
+    plain_connection.execute("set role apdb_reader")
+    seen = plain_connection.execute(
+        "select count(*) from apdb.predict(0, 0, 180, %s)", (TIMES[1] + 1.0,)
+    ).fetchone()
+    assert seen == (1544,)
     with db.reading() as connection:
         assert (
             connection.execute("select * from apdb.predict(0, 0, 180, %s)", (TIMES[1],)).fetchall()

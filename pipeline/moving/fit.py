@@ -13,12 +13,15 @@ from pipeline.moving.ephemeris import seen
 from pipeline.moving.errors import MovingError
 from pipeline.moving.initial import Beginning, beginnings, windows
 from pipeline.moving.kernel import planets
+from pipeline.moving.leastsquares import cost, damped, inverse, shape
 from pipeline.moving.propagate import propagate
 
 _STEP = 1e-7
 _FAR = 3.6e6
 # Spread of the energy about that of a circle, where it is made up for by what is likely.
 _BOUND = 0.4
+# By how much of chi-square an open orbit must fit better than a closed one.
+_OPEN = 9.0
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ def fit_orbit(
     order = np.argsort(found.mjd_tdb, kind="stable")
     work = _Work(found.take(order), rules, time.monotonic() + rules.deadline)
     if start is not None:
-        best = work.extended(start[0], start[1], np.ones(len(found), dtype=bool))
+        best = work.begun_at(*start)
     else:
         best = work.searched()
     back = np.argsort(order, kind="stable")
@@ -164,6 +167,16 @@ class _Work:
         if best is None:
             return self._nothing("no preliminary orbit fits any part of the arc")
         return best
+
+    def begun_at(self, state: Floats, epoch: float) -> OrbitFit:
+        """Begin with a given orbit; if it comes out open, see what a search finds."""
+        best = self.extended(state, epoch, np.ones(len(self.found), dtype=bool))
+        if not best.good or self._energy(best.state, best.epoch)[0] <= 0.0 or self._late():
+            return best
+        other = self.searched()
+        closed = other.good and self._energy(other.state, other.epoch)[0] <= 0.0
+        enough = other.used.sum() >= best.used.sum() and other.chi2 <= best.chi2 + _OPEN
+        return other if closed and enough else best
 
     def _begun(self, begin: Beginning) -> OrbitFit:
         sun = planets().body_state("sun", np.array([begin.epoch]))[0]
@@ -221,7 +234,7 @@ class _Work:
             return fit
         state, converged = self._minimised(fit.state, fit.epoch, fit.used, np.inf, bound=True)
         closed = self._finished(state, fit.epoch, fit.used, converged, bound=True)
-        if not closed.good or closed.chi2 > fit.chi2 + 9.0:
+        if not closed.good or closed.chi2 > fit.chi2 + _OPEN:
             return fit
         return closed
 
@@ -251,7 +264,7 @@ class _Work:
         if bound:
             slope = np.concatenate([slope, self._energy(state, epoch)[1][None] / _BOUND])
         fit = OrbitFit(
-            state, epoch, _inverse(slope), off, used,
+            state, epoch, inverse(slope), off, used,
             float(np.sqrt(chi2 / max(2 * used.sum(), 1))), chi2, converged, "",
         )  # fmt: skip
         return replace(fit, reason=self._implausible(fit))
@@ -264,7 +277,7 @@ class _Work:
             return f"not converged in {rules.iterations} steps"
         sun = planets().body_state("sun", np.array([fit.epoch]))[0]
         helio = fit.state - sun
-        perihelion, excess, distance = _shape(helio)
+        perihelion, excess, distance = shape(helio)
         told = (
             (not np.isfinite(fit.covariance).all(), "its covariance is singular"),
             (fit.rms > rules.max_rms, f"normalised residuals of {fit.rms:.2f}"),
@@ -331,7 +344,7 @@ class _Work:
         sigma = self.found.sigma[part][:, None]
         off = self._offsets(state[None], epoch, part)[0] / sigma
         damping, slope = 1e-10, None
-        best = _cost(off, soft) + bound * self._unlikely(state, epoch)
+        best = cost(off, soft) + bound * self._unlikely(state, epoch)
         for _ in range(self.rules.iterations):
             if self._late():
                 return state, False
@@ -346,13 +359,13 @@ class _Work:
                     right = np.append(right, (-1.0 - energy) / _BOUND)
                 norm = np.sqrt((matrix**2).sum(axis=0))
                 norm[norm == 0.0] = 1.0
-            step = _damped(matrix / norm, right, damping) / norm
+            step = damped(matrix / norm, right, damping) / norm
             trial = state + step
             trial_off = self._offsets(trial[None], epoch, part)[0] / sigma
-            cost = _cost(trial_off, soft) + bound * self._unlikely(trial, epoch)
-            if cost <= best:
-                done = best - cost <= 1e-5 * (1.0 + cost * 1e-2)
-                state, off, best, slope = trial, trial_off, cost, None
+            now = cost(trial_off, soft) + bound * self._unlikely(trial, epoch)
+            if now <= best:
+                done = best - now <= 1e-5 * (1.0 + now * 1e-2)
+                state, off, best, slope = trial, trial_off, now, None
                 damping = max(damping * 0.03, 1e-15)
                 if done:
                     return state, True
@@ -361,38 +374,3 @@ class _Work:
                 if damping > 1e8 or np.abs(step * norm).max() < 1e-3:
                     return state, True
         return state, False
-
-
-def _cost(off: Floats, soft: float) -> float:
-    square = (off**2).sum(axis=1)
-    return float(square.sum() if np.isinf(soft) else soft**2 * np.log1p(square / soft**2).sum())
-
-
-def _damped(matrix: Floats, right: Floats, damping: float) -> Floats:
-    """Solve damped least squares by singular values: the columns are of unit length."""
-    u, s, vt = np.linalg.svd(matrix, full_matrices=False)
-    step: Floats = vt.T @ (s / (s * s + damping) * (u.T @ right))
-    return step
-
-
-def _inverse(slope: Floats) -> Floats:
-    """Return the covariance of a least-squares solution; NaN if there is none."""
-    norm = np.sqrt((slope**2).sum(axis=0))
-    if len(slope) < 6 or not np.isfinite(norm).all() or (norm == 0.0).any():
-        return np.full((6, 6), np.nan)
-    _, s, vt = np.linalg.svd(slope / norm, full_matrices=False)
-    if s[-1] < 1e-14 * s[0]:
-        return np.full((6, 6), np.nan)
-    covariance: Floats = (vt.T / s**2) @ vt / norm[:, None] / norm[None, :]
-    return covariance
-
-
-def _shape(helio: Floats) -> tuple[float, float, float]:
-    """Return perihelion distance [au], speed at infinity [km/s] (0 if bound), distance [au]."""
-    r = float(np.linalg.norm(helio[:3]))
-    energy = float(helio[3:] @ helio[3:] / 2.0 - GM_SUN / r)
-    spin = np.cross(helio[:3], helio[3:])
-    p = float(spin @ spin) / GM_SUN
-    e = np.sqrt(max(0.0, 1.0 + 2.0 * energy * p / GM_SUN))
-    excess = np.sqrt(2.0 * energy) * 1731.45684 if energy > 0.0 else 0.0
-    return p / (1.0 + e), float(excess), r

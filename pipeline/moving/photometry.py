@@ -254,19 +254,19 @@ def fit_hg12(
         var_g = np.where(held, np.nan, hh / determinant)
         cov = np.where(held, np.nan, -hg / determinant)
 
-    def known(values: Floats) -> Floats:
+    def _known(values: Floats) -> Floats:
         return np.asarray(np.where(n_used == 0, np.nan, values))
 
     return PhaseFits(
-        h=known(h),
-        h_err=known(np.sqrt(var_h * inflation)),
-        g12=known(g12),
-        g12_err=known(np.sqrt(var_g * inflation)),
-        cov=known(cov * inflation),
+        h=_known(h),
+        h_err=_known(np.sqrt(var_h * inflation)),
+        g12=_known(g12),
+        g12_err=_known(np.sqrt(var_g * inflation)),
+        cov=_known(cov * inflation),
         n_used=n_used,
-        chi2=known(chi2),
-        phase_min=known(low),
-        phase_max=known(high),
+        chi2=_known(chi2),
+        phase_min=_known(low),
+        phase_max=_known(high),
         held=held,
     )
 
