@@ -102,17 +102,23 @@ def _injected(folder: Path, known: Path | None) -> list[Lesson]:
     from astropy.table import Table
 
     from pipeline.classify.night import injected_lesson
+    from pipeline.errors import StageError
     from pipeline.study import real_pairs
 
     objects = None if known is None else Table.read(known)
     paths = sorted(each for each in folder.iterdir() if ".fits" in each.suffixes)
     pairs = real_pairs(paths, series=folder.name, band="r")
-    return [
-        injected_lesson(
-            pair.science, pair.template, pair.sources, _FIRST_INJECTED + number, known=objects
-        )
-        for number, pair in enumerate(_watched(pairs, len(paths) - 1))
-    ]
+    found = []
+    for number, pair in enumerate(_watched(pairs, len(paths) - 1)):
+        seed = _FIRST_INJECTED + number
+        try:
+            lesson = injected_lesson(pair.science, pair.template, pair.sources, seed, known=objects)
+        except StageError as error:
+            # one frame that cannot be subtracted does not spoil the night
+            typer.echo(f"left out {pair.name}: {error}", err=True)
+            continue
+        found.append(lesson)
+    return found
 
 
 def _simulated(seeds: range, jobs: int) -> list[Lesson]:

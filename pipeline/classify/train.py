@@ -56,7 +56,7 @@ class TrainConfig:
     l2: float = 1.0
     folds: int = 5
     purity: float = 0.99
-    completeness: float = 0.97
+    completeness: float = 0.975
     cut_snr: float = 5.0
     seed: int = 1
 

@@ -41,7 +41,7 @@ class StudyConfig:
     flavours: tuple[Flavour, ...] = FLAVOURS
     night: NightConfig = field(default_factory=lambda: NightConfig(n_visits=4))
     fakes: FakesConfig = field(
-        default_factory=lambda: FakesConfig(density=1e6, most=150, snr=(2.0, 14.0))
+        default_factory=lambda: FakesConfig(density=1e6, most=150, snr=(2.0, 20.0))
     )
     threshold: float = 4.5
     seed: int = 1

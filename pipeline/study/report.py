@@ -203,6 +203,9 @@ def _photometry(study: Study, series: str) -> str:
             these = fakes[np.asarray(use, bool)]
             these["passed"] = True
             got = photometry(these)
+            if not np.isfinite(got.scatter):
+                rows.append((flavour, part, str(got.n), "", "", "", ""))
+                continue
             rows.append(
                 (
                     flavour, part, str(got.n), f"{got.offset:+.3f}", f"{got.scatter:.3f}",
