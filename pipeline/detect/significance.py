@@ -50,7 +50,7 @@ def significance(exposure: Exposure, psf: Psf, usable: Bools, config: DetectConf
     side = config.tile
     found = np.zeros((ny, nx), np.float32)
 
-    def one(corner: tuple[int, int]) -> None:
+    def _one(corner: tuple[int, int]) -> None:
         y0, x0 = corner
         y1, x1 = min(y0 + side, ny), min(x0 + side, nx)
         kernel = psf.at([0.5 * (x0 + x1 - 1)], [0.5 * (y0 + y1 - 1)])[0]
@@ -62,7 +62,7 @@ def significance(exposure: Exposure, psf: Psf, usable: Bools, config: DetectConf
 
     corners = [(y, x) for y in range(0, ny, side) for x in range(0, nx, side)]
     with ThreadPoolExecutor(config.workers) as pool:
-        for _ in pool.map(one, corners):
+        for _ in pool.map(_one, corners):
             pass
     return found
 

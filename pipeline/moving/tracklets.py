@@ -282,7 +282,7 @@ def measured(found: Detections, groups: Groups) -> Tracklets:
     n = groups.sizes().astype(np.float64)
     count = len(groups)
 
-    def mean(values: Floats) -> Floats:
+    def _mean(values: Floats) -> Floats:
         columns = values.reshape(len(values), -1).T
         sums = np.stack([np.bincount(owner, c, minlength=count) for c in columns], axis=1)
         return sums / n[:, None]
@@ -295,9 +295,9 @@ def measured(found: Detections, groups: Groups) -> Tracklets:
         )
     reference = found.mjd_tdb[rows[groups.start[:-1]]]
     dt = found.mjd_tdb[rows] - reference[owner]
-    mean_dt = mean(dt)[:, 0]
+    mean_dt = _mean(dt)[:, 0]
     directions = found.directions()[rows]
-    centre = mean(directions)
+    centre = _mean(directions)
     lag = dt - mean_dt[owner]
     square = np.bincount(owner, lag * lag, minlength=count)
     slope = np.stack(
@@ -317,7 +317,7 @@ def measured(found: Detections, groups: Groups) -> Tracklets:
         night=found.night[rows[groups.start[:-1]]],
         direction=direction,
         motion=motion,
-        observer=mean(found.observer[rows]),
-        sun=mean(found.sun[rows]),
+        observer=_mean(found.observer[rows]),
+        sun=_mean(found.sun[rows]),
         residual=np.sqrt(off / n) / ARCSEC,
     )

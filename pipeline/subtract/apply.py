@@ -48,7 +48,7 @@ def convolve_varying(image: Image, kernel: Kernel, workers: int) -> Image:
     in_x, in_y = (_chebyshev(side, kernel.order) for side in kernel.size)
     found = np.empty(image.shape, np.float32)
 
-    def work(tile: Tile) -> None:
+    def _work(tile: Tile) -> None:
         spectrum = forward(tile.patch(image))
         out = found[tile.rows, tile.columns]
         for term, (i, j) in enumerate(pairs):
@@ -60,7 +60,7 @@ def convolve_varying(image: Image, kernel: Kernel, workers: int) -> Image:
                 part *= in_y[j, tile.rows][:, np.newaxis]
                 out += part
 
-    for_each(work, pieces, workers)
+    for_each(_work, pieces, workers)
     return found
 
 
@@ -90,7 +90,17 @@ class Noise:
     usable: NDArray[np.bool_]
 
     def ratio(self, tile: Tile) -> float:
-        """Ratio of the noise levels of a tile, convolved to plain."""
+        """Return the ratio of the noise levels of a tile, convolved to plain.
+
+        Parameters
+        ----------
+        tile : Tile
+            Which.
+
+        Returns
+        -------
+        float
+        """
         sparse = (
             slice(tile.rows.start, tile.rows.stop, 4),
             slice(tile.columns.start, tile.columns.stop, 4),
@@ -132,7 +142,7 @@ def whiten(
     white = np.empty(shape, np.float32)
     variance = np.empty(shape, np.float32)
 
-    def work(tile: Tile) -> None:
+    def _work(tile: Tile) -> None:
         kappa = noise.kernel.at(*tile.middle)[0]
         if decorrelate:
             psi = whitening(kappa, noise.ratio(tile), half)
@@ -146,7 +156,7 @@ def whiten(
         power += forward(tile.patch(noise.convolved)) * transfer(np.square(both), tile.side)
         variance[tile.rows, tile.columns] = tile.core(inverse(power, tile.side))
 
-    for_each(work, pieces, workers)
+    for_each(_work, pieces, workers)
     return white, variance, _at_nodes(noise, pieces, shape, half, decorrelate=decorrelate)
 
 

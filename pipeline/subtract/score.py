@@ -84,7 +84,7 @@ def _filtered(
     pieces = tiles((raw.shape[0], raw.shape[1]), margin)
     psf, h = psf_of(science), own.centre
 
-    def work(tile: Tile) -> None:
+    def _work(tile: Tile) -> None:
         kappa = noise.kernel.at(*tile.middle)[0]
         g = _filter(kappa, h, noise.ratio(tile), half)
         of_science, of_template = full(g, h), full(g, kappa)
@@ -99,7 +99,7 @@ def _filtered(
         )
         variance[tile.rows, tile.columns] = tile.core(inverse(spectrum, tile.side))
 
-    for_each(work, pieces, config.workers)
+    for_each(_work, pieces, config.workers)
     return image, variance
 
 
@@ -141,7 +141,7 @@ def likelihood(exposure: Exposure, workers: int) -> Exposure:
     image, variance = (np.empty(exposure.shape, np.float32) for _ in range(2))
     pieces = tiles(exposure.shape, psf.half)
 
-    def work(tile: Tile) -> None:
+    def _work(tile: Tile) -> None:
         profile = psf.at(*tile.middle)[0][::-1, ::-1]
         profile = profile / np.square(profile).sum()
         for filtered, pixels, kernel in (
@@ -151,5 +151,5 @@ def likelihood(exposure: Exposure, workers: int) -> Exposure:
             spectrum = forward(tile.patch(pixels)) * transfer(kernel, tile.side)
             filtered[tile.rows, tile.columns] = tile.core(inverse(spectrum, tile.side))
 
-    for_each(work, pieces, workers)
+    for_each(_work, pieces, workers)
     return exposure.with_(image=image, variance=variance, psf=None)

@@ -43,7 +43,17 @@ class Tile:
         )
 
     def patch(self, image: Image) -> Image:
-        """Pixels with the margin; beyond the image its border pixels are repeated."""
+        """Return the pixels with the margin; beyond the image its border pixels are repeated.
+
+        Parameters
+        ----------
+        image : ndarray, shape (ny, nx)
+            The image.
+
+        Returns
+        -------
+        ndarray, shape (side, side)
+        """
         height, width = image.shape
         y, x = self.y, self.x
         if y >= 0 and x >= 0 and y + self.side <= height and x + self.side <= width:
@@ -53,7 +63,17 @@ class Tile:
         return np.asarray(image[rows[:, np.newaxis], columns])
 
     def core(self, patch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Pixels of a patch that this tile decides."""
+        """Return the pixels of a patch that this tile decides.
+
+        Parameters
+        ----------
+        patch : ndarray, shape (side, side)
+            A patch of this tile.
+
+        Returns
+        -------
+        ndarray
+        """
         top, left = self.rows.start - self.y, self.columns.start - self.x
         high, wide = self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
         return patch[top : top + high, left : left + wide]
@@ -112,12 +132,34 @@ def for_each(work: Callable[[Tile], None], pieces: list[Tile], workers: int) -> 
 
 
 def forward(patch: Image) -> Spectrum:
-    """Return the Fourier transform of a patch."""
+    """Return the Fourier transform of a patch.
+
+    Parameters
+    ----------
+    patch : ndarray, shape (side, side)
+        Pixels.
+
+    Returns
+    -------
+    ndarray of complex64, shape (side, side // 2 + 1)
+    """
     return np.asarray(fft.rfft2(patch), np.complex64)
 
 
 def inverse(spectrum: Spectrum, side: int) -> Image:
-    """Return the patch of a Fourier transform."""
+    """Return the patch of a Fourier transform.
+
+    Parameters
+    ----------
+    spectrum : ndarray of complex64
+        As `forward` makes it; overwritten.
+    side : int
+        Side of the patch [pixel].
+
+    Returns
+    -------
+    ndarray of float32, shape (side, side)
+    """
     return np.asarray(fft.irfft2(spectrum, (side, side), overwrite_x=True), np.float32)
 
 

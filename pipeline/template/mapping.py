@@ -139,7 +139,7 @@ def mapping(
     assert source is not None
     assert target is not None
 
-    def exact(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    def _exact(x: Floats, y: Floats) -> tuple[Floats, Floats]:
         if correction is not None:
             x, y = correction(x, y)
         found = source.world_to_pixel_values(*target.pixel_to_world_values(x, y))
@@ -149,13 +149,13 @@ def mapping(
     while True:
         rows, columns = (np.arange(0, length + step, step, dtype=float) for length in shape)
         x, y = np.meshgrid(columns, rows)
-        found = Mapping(*exact(x, y), step)
+        found = Mapping(*_exact(x, y), step)
         if not (np.isfinite(found.x).all() and np.isfinite(found.y).all()):
             raise TemplateError(
                 "the template's WCS has no pixel for positions of the image; do they overlap?"
             )
         middle = (x[:-1, :-1] + 0.5 * step).ravel(), (y[:-1, :-1] + 0.5 * step).ravel()
-        error = np.abs(np.subtract(found.at(*middle), exact(*middle))).max()
+        error = np.abs(np.subtract(found.at(*middle), _exact(*middle))).max()
         if error < _TOLERANCE or step <= _FINEST:
             break
         step //= 2

@@ -74,13 +74,13 @@ def warp(
     )
     kernels = _kernels()
 
-    def work(first: int) -> None:
+    def _work(first: int) -> None:
         rows = slice(first, min(first + _BAND, shape[0]))
         result = image[rows], variance[rows], mask[rows]
         _resample(*source, grid.x, grid.y, grid.step, first, kernels, *result)
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        list(pool.map(work, range(0, shape[0], _BAND)))
+        list(pool.map(_work, range(0, shape[0], _BAND)))
     covered = float(((mask & _OUTSIDE) == 0).mean())
     if covered < _LEAST_OVERLAP:
         raise TemplateError(f"the template covers {covered:.1%} of the image; choose another")
