@@ -55,8 +55,8 @@ class TrainConfig:
     smallest_leaf: int = 20
     l2: float = 1.0
     folds: int = 5
-    purity: float = 0.99
-    completeness: float = 0.975
+    purity: float = 0.98
+    completeness: float = 0.98
     cut_snr: float = 5.0
     seed: int = 1
 

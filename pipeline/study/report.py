@@ -171,6 +171,9 @@ def _half(found: Efficiency | None) -> str:
     """Return where the efficiency is a half, and how high it gets if that is not all."""
     if found is None or not found.plateau > 0.5:
         return "not reached"
+    last = float(found.bins["high"][-1])
+    if not abs(found.half) < last or found.half_err > 1.0:
+        return "no fit: flags do not follow brightness"
     level = f" (up to {found.plateau:.0%})" if found.plateau < 0.95 else ""
     return f"{found.half:.2f} ± {found.half_err:.2f}{level}"
 
