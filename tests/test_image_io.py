@@ -138,6 +138,37 @@ def test_integers_with_bzero_blanks_and_nan(tmp_path: Path) -> None:
     assert (found.masked(Mask.NO_DATA) == ~np.isfinite(holes)).all()
     assert found.mask[~np.isfinite(holes)].tolist() == [Mask.NO_DATA] * 41
 
+    # what SExtractor's family writes where it has no data
+    holes = PIXELS.copy()
+    holes[1, 2], holes[3, 4] = 1e30, -1e30
+    fits.writeto(tmp_path / "sentinels.fits", holes)
+    found = read_exposure(tmp_path / "sentinels.fits")
+    assert np.argwhere(found.masked(Mask.NO_DATA)).tolist() == [[1, 2], [3, 4]]
+    assert np.abs(found.image).max() < 1e6
+
+
+def test_the_date_of_the_file_and_negative_exposures_say_nothing(tmp_path: Path) -> None:
+    header = fits.Header({"DATE": "2026-05-01T00:00:00", "EXPTIME": 30.0, "FILTER": "r"})
+    fits.writeto(tmp_path / "written.fits", PIXELS, header)
+    assert read_exposure(tmp_path / "written.fits").info is None
+    header["DATE-OBS"] = "2026-04-01T00:00:00"
+    fits.writeto(tmp_path / "exposed.fits", PIXELS, header)
+    assert read_exposure(tmp_path / "exposed.fits").info is not None
+    header["EXPTIME"] = -5.0
+    fits.writeto(tmp_path / "negative.fits", PIXELS, header)
+    assert read_exposure(tmp_path / "negative.fits").info is None
+
+
+def test_files_of_ours_that_end_after_an_image_are_cut_off(tmp_path: Path) -> None:
+    fits.writeto(tmp_path / "plain.fits", PIXELS)
+    exposure = read_exposure(tmp_path / "plain.fits")
+    write_exposure(exposure, tmp_path / "whole.fits")
+    with fits.open(tmp_path / "whole.fits") as hdus:
+        end = hdus[2].fileinfo()["hdrLoc"]
+    (tmp_path / "cut.fits").write_bytes((tmp_path / "whole.fits").read_bytes()[:end])
+    with pytest.raises(ReadError, match=r"truncated: .*without MASK, VARIANCE"):
+        read_exposure(tmp_path / "cut.fits")
+
 
 def afw_file(path: Path, variance: np.ndarray, compress: bool = False) -> None:
     bits = {"BAD": 0, "SAT": 1, "INTRP": 2, "CR": 3, "DETECTED_NEGATIVE": 6, "NEVER_HEARD_OF": 9}

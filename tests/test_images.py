@@ -243,6 +243,16 @@ def test_processing_is_on_record_and_failures_reach_status(store: apdb.Apdb) -> 
         store.end_processing(5, 0, Outcome())
 
 
+def test_what_is_none_of_the_image_counts_as_no_attempt(store: apdb.Apdb) -> None:
+    assert store.begin_processing(1, 3) == 1
+    # its process was killed, and another begins with it
+    assert store.begin_processing(1, 3) == 1
+    store.end_processing(1, 3, Outcome(stage="images", reason="does not answer", counts=False))
+    assert store.begin_processing(1, 3) == 1
+    store.end_processing(1, 3, Outcome(stage="read", reason="truncated"))
+    assert store.begin_processing(1, 3) == 2
+
+
 def test_metrics_and_summary(store: apdb.Apdb) -> None:
     values = {"calibrate.seeing": 0.8, "subtract.kernel_sum": 1.5, "detect.bad": np.nan}
     n = store.record_metrics(

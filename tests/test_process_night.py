@@ -7,18 +7,20 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import apdb
 from apdb.errors import InvalidInput
-from pipeline.exposure import Exposure
+from pipeline.exposure import Exposure, ExposureInfo
 from pipeline.io import write_exposure
 from pipeline.night.files import Folder
 from pipeline.night.run import NightOptions, NightWatcher, process_night
-from pipeline.night.worker import Image, Planned, Setup
+from pipeline.night.worker import Image, Planned, Setup, work
 from pipeline.process import ProcessConfig
 from pipeline.process.templates import add_template
 from pipeline.scene import SimulatedField, simulate_field
@@ -76,6 +78,32 @@ def deliver(field: SimulatedField, folder: Path, *numbers: int) -> None:
     folder.mkdir(exist_ok=True)
     for number in numbers:
         write_exposure(science(field, number), folder / f"{2026031000000 + number}_000.fits")
+
+
+def test_a_process_that_nobody_listens_to_leaves_its_image_alone(
+    db: apdb.Apdb, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(3).normal(100.0, 5.0, (64, 64)).astype(np.float32)
+    variance = np.full(pixels.shape, 25.0, np.float32)
+    info = ExposureInfo(2026031000001, 0, "r", 61109.0, 30.0)
+    path = tmp_path / "2026031000001.fits"
+    write_exposure(
+        Exposure(pixels, np.zeros(pixels.shape, np.uint32), variance, unit="nJy", info=info), path
+    )
+    ours, theirs = Pipe()
+
+    def leave() -> None:
+        assert ours.recv() == "ready"
+        ours.send(Image(path))
+        ours.close()
+
+    gone = threading.Thread(target=leave)
+    gone.start()
+    # The image has no stars: told to nobody, that is not on record either.
+    with pytest.raises(SystemExit):
+        work(theirs, Setup(db.dsn, ProcessConfig()))
+    gone.join()
+    assert [each.state for each in db.processed()] in ([], ["running"])
 
 
 class Killer(NightWatcher):

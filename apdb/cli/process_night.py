@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.night.run import NightSummary
 
 _SHOWN = 20
+_KEPT_SHOWN = 5
 
 
 def process_night(
@@ -75,7 +76,7 @@ def process_night(
     is processed apart: one that fails, or whose process dies, is recorded as failed with stage and
     cause, and the others go on. Where the database does not answer, images wait.
 
-    Exit code 0 when all is processed, 1 when images failed.
+    Exit code 0 when all is processed, 1 when images failed, now or too often before.
     """
     from apdb.cli.night_board import Board
     from pipeline.night.run import NightOptions
@@ -96,7 +97,7 @@ def process_night(
         print_json(dataclasses.asdict(summary))
     else:
         _print(summary)
-    if summary.failed:
+    if summary.failed or summary.n_given_up:
         raise typer.Exit(1)
 
 
@@ -112,6 +113,12 @@ def _print(summary: NightSummary) -> None:
         typer.echo(f"{summary.n_skipped} done before")
     if summary.n_given_up:
         typer.echo(f"{summary.n_given_up} failed too often before (--attempts)")
+    if kept := [each.path.name for each in good if each.kept]:
+        names = ", ".join(kept[:_KEPT_SHOWN]) + (", …" if len(kept) > _KEPT_SHOWN else "")
+        typer.echo(
+            f"{len(kept)} of visits that are stored already, which were kept: {names}; "
+            "`apdb process --replace` puts what is found now in their place"
+        )
     if summary.n_preloaded:
         typer.echo(f"{summary.n_preloaded} announced visit(s) had their template loaded ahead")
     if good:

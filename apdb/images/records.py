@@ -45,7 +45,7 @@ class Processed:
     n_dia_sources : int or None
         Sources found.
     n_attempts : int
-        How often it was begun.
+        How often it was begun, without what was broken off or failed for no fault of the image.
     worker : str
         Host and process of the last attempt.
     stage, reason : str or None
@@ -92,6 +92,8 @@ class Outcome:
         Sources found.
     timings : dict of str to float
         Seconds of each stage.
+    counts : bool
+        False for a failure that is none of the image: it counts as no attempt.
     """
 
     stage: str | None = None
@@ -100,6 +102,7 @@ class Outcome:
     flavour: str | None = None
     n_dia_sources: int | None = None
     timings: dict[str, float] = field(default_factory=dict)
+    counts: bool = True
 
 
 class Processing(Session):
@@ -179,12 +182,12 @@ class Processing(Session):
                     choice.coverage,
                 )
             ),
-            *(outcome.flavour, outcome.n_dia_sources, Jsonb(outcome.timings)),
+            *(outcome.flavour, outcome.n_dia_sources, Jsonb(outcome.timings), outcome.counts),
         )
         with self.connection() as connection:
             row = connection.execute(
                 "select apdb.end_processing(%s, %s::integer, %s, %s, %s, %s::bigint, %s::integer, "
-                "%s, %s::real, %s, %s::integer, %s)",
+                "%s, %s::real, %s, %s::integer, %s, %s)",
                 values,
             ).fetchone()
         assert row is not None

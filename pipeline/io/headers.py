@@ -25,7 +25,7 @@ BAND = ("FILTER", "BAND", "FILTER1", "FILTER2", "FILTNAM")
 VISIT = ("VISIT", "EXPNUM", "EXPID", "OBSID", "RUN-ID")
 DETECTOR = ("DETECTOR", "CCDNUM", "CHIPID", "CCDID", "DETID")
 MIDDLE = ("DATE-AVG", "MJD-AVG", "MJD-MID", "MJDMID", "DATE-MID")
-START = ("MJD-BEG", "DATE-BEG", "MJD-OBS", "DATE-OBS", "MJD", "DATE")
+START = ("MJD-BEG", "DATE-BEG", "MJD-OBS", "DATE-OBS", "MJD")
 
 #: Smaller numbers of visits are taken for counters.
 _LEAST_VISIT = 10_000
@@ -111,7 +111,7 @@ def info_of(header: Header, instrument: str) -> ExposureInfo | None:
     """
     exposure_time = number(header, EXPOSURE_TIME)
     middle = None if exposure_time is None else _midpoint(header, exposure_time)
-    if exposure_time is None or middle is None:
+    if exposure_time is None or exposure_time < 0 or middle is None:
         return None
     visit = number(header, VISIT) or 0.0
     band = next((str(header[key]).strip() for key in BAND if header.get(key)), "")

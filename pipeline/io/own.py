@@ -128,7 +128,13 @@ def read(hdus: fits.HDUList, name: str) -> Exposure:
     ReadError
         If an HDU is missing.
     """
-    image, mask, variance = (find_hdu(hdus, key, name) for key in ("IMAGE", "MASK", "VARIANCE"))
+    keys = ("IMAGE", "MASK", "VARIANCE")
+    if missing := [key for key in keys if key not in hdus]:
+        raise ReadError(
+            f"{name}: truncated: written by this pipeline, and without {', '.join(missing)}; "
+            "transfer it again"
+        )
+    image, mask, variance = (find_hdu(hdus, key, name) for key in keys)
     header = image.header
     calibrated = "NJYCOUNT" in header
     return Exposure(

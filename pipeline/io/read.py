@@ -24,6 +24,8 @@ MAX_PIXELS = 100_000_000
 _IMAGE = ("IMAGE", "SCI", "SCIENCE")
 _VARIANCE = {"VARIANCE": 1, "VAR": 1, "ERR": 2, "UNCERT": 2, "WHT": -1, "WEIGHT": -1, "IVAR": -1}
 _MASK = ("MASK", "DQ")
+#: No pixel is so bright: 1e30 stands for no data in some files, and its square is no float32.
+_IMPOSSIBLE = 1e15
 #: Pixels that the noise of the sky is measured on.
 _SAMPLE = 200_000
 
@@ -218,8 +220,8 @@ def _same_shape(what: str, values: NDArray[Any], shape: tuple[int, ...], name: s
 
 
 def _finite(image: Image, bits: Bits, name: str) -> tuple[Image, Bits]:
-    """Mask what is not finite, and put the median there."""
-    bad = ~np.isfinite(image)
+    """Mask what is not finite, or cannot be, and put the median there."""
+    bad = ~(np.abs(image) < _IMPOSSIBLE)
     if not bad.any():
         return image, bits
     if bad.all():

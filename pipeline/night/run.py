@@ -284,7 +284,7 @@ class _Night:
             state, attempts = self.before.get(str(each.path), ("", 0))
             if state == "done":
                 self.summary.n_skipped += 1
-            elif attempts >= self.options.attempts:
+            elif state == "failed" and attempts >= self.options.attempts:
                 self.summary.n_given_up += 1
             else:
                 (self.fresh if each.fresh else self.backlog).append(each)

@@ -95,6 +95,8 @@ class Done:
         Of the failure.
     retry : bool
         True if the failure is none of the image.
+    kept : bool
+        True if the visit was stored before, and is left as it is.
     stored : str or None
         stored or repeated, in the database.
     n_dia_sources, n_new_dia_objects, n_alerts : int
@@ -112,6 +114,7 @@ class Done:
     stage: str | None = None
     reason: str | None = None
     retry: bool = False
+    kept: bool = False
     stored: str | None = None
     n_dia_sources: int = 0
     n_new_dia_objects: int = 0
@@ -138,9 +141,17 @@ def work(pipe: Connection, setup: Setup) -> None:
     from pipeline.process.sources import Sources
     from pipeline.process.visit import Inputs, process_visit
 
+    def tell(what: str | Done) -> None:
+        try:
+            pipe.send(what)
+        except OSError as error:
+            # Nobody is left to listen. The image is not to blame: it stays to be done, and a run
+            # that has begun with it since must not find it failed.
+            raise SystemExit(0) from error
+
     with connect(setup.dsn) as db:
         sources = Sources(db, setup.config, setup.template, setup.refcat, setup.frames)
-        pipe.send("ready")
+        tell("ready")
         while (task := _next(pipe)) is not None:
             if isinstance(task, Planned):
                 try:
@@ -157,16 +168,16 @@ def work(pipe: Connection, setup: Setup) -> None:
                 sources,
                 setup.config,
                 run=setup.run,
-                watch=pipe.send,
+                watch=tell,
                 fakes=setup.fakes,
             )
-            pipe.send(_done(task.path, report))
+            tell(_done(task.path, report))
 
 
 def _next(pipe: Connection) -> Any:
     try:
         return pipe.recv()
-    except (EOFError, KeyboardInterrupt):
+    except (EOFError, ConnectionResetError, KeyboardInterrupt):
         return None
 
 
@@ -180,6 +191,7 @@ def _done(path: Path, report: ProcessReport) -> Done:
         report.stage,
         report.reason,
         report.retry,
+        report.kept,
         None if stored is None else stored.state,
         report.n_dia_sources or 0,
         0 if stored is None else stored.n_new_dia_objects,

@@ -318,6 +318,7 @@ class _Work:
             flavour=report.flavour,
             n_dia_sources=report.n_dia_sources,
             timings=report.timings,
+            counts=not report.retry,
         )
         try:
             if not self.begun:

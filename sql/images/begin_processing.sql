@@ -1,7 +1,7 @@
 -- notes that the image pipeline begins with a visit and detector
 --
 -- contract: in a transaction of its own, so that a process that dies leaves a trace. Again, it counts one
---   attempt more, and what the one before has left is forgotten.
+--   attempt more, unless the one before was broken off, and what that has left is forgotten.
 -- args:
 --   p_visit: visit
 --   p_detector: detector
@@ -40,7 +40,7 @@ begin
     on conflict (visit, detector, run) do update set
         state = 'running', mode = excluded.mode, input = excluded.input, config = excluded.config,
         worker = excluded.worker, started_mjd_tai = excluded.started_mjd_tai, ended_mjd_tai = null,
-        n_attempts = p.n_attempts + 1, stage = null, reason = null, timings = null, n_dia_sources = null,
+        n_attempts = p.n_attempts + (p.state <> 'running')::integer, stage = null, reason = null, timings = null, n_dia_sources = null,
         flavour = null, template_id = null, template_version = null, template_rule = null, template_coverage = null
     returning p.n_attempts into v_attempts;
     return v_attempts;

@@ -1,7 +1,7 @@
 -- notes what became of a visit and detector in the image pipeline
 --
 -- contract: after begin_processing. A failure of the production (run empty) is also a failure of the visit,
---   as fail_visit records it.
+--   as fail_visit records it. One that is none of the image (the image store did not answer) is no attempt.
 -- args:
 --   p_visit: visit
 --   p_detector: detector
@@ -15,6 +15,7 @@
 --   p_flavour: way of the subtraction, or null
 --   p_n_dia_sources: number of DIASources, or null
 --   p_timings [s]: seconds of each stage by name
+--   p_counts: whether it was an attempt
 -- returns: state now, done or failed
 -- errors: VA005 when it was not begun
 -- locks: the row, and that of the expected visit
@@ -31,7 +32,8 @@ create or replace function apdb.end_processing(
     p_template_coverage real,
     p_flavour text,
     p_n_dia_sources integer,
-    p_timings jsonb
+    p_timings jsonb,
+    p_counts boolean default true
 )
 returns text
 language plpgsql volatile security definer
@@ -52,6 +54,7 @@ begin
         flavour = p_flavour,
         n_dia_sources = p_n_dia_sources,
         timings = p_timings,
+        n_attempts = p.n_attempts - (not p_counts)::integer,
         ended_mjd_tai = apdb.mjd_tai(clock_timestamp())
     where p.visit = p_visit and p.detector = p_detector and p.run = p_run
     returning p.state into v_state;
