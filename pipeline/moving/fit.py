@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.moving.detections import GM_SUN, Detections, Floats
+from pipeline.moving.elements import two_body
 from pipeline.moving.ephemeris import seen
 from pipeline.moving.errors import MovingError
 from pipeline.moving.initial import Beginning, beginnings, windows
@@ -31,7 +33,7 @@ class FitRules:
     Attributes
     ----------
     deadline : float
-        Seconds an object may take.
+        Seconds of processor time that an object may take.
     iterations : int
         Steps of one minimisation.
     reject, recover : float
@@ -137,13 +139,22 @@ def fit_orbit(
             f"{len(found)} detections at {len(np.unique(found.mjd_tdb))} times: give three or more"
         )
     order = np.argsort(found.mjd_tdb, kind="stable")
-    work = _Work(found.take(order), rules, time.monotonic() + rules.deadline)
+    _compile()
+    work = _Work(found.take(order), rules, time.thread_time() + rules.deadline)
     if start is not None:
         best = work.begun_at(*start)
     else:
         best = work.searched()
     back = np.argsort(order, kind="stable")
     return replace(best, residuals=best.residuals[back], used=best.used[back])
+
+
+@cache
+def _compile() -> None:
+    """Move an orbit once: to compile that takes longer than a fit, and counts for none."""
+    state = np.array([[1.0, 0.0, 0.0, 0.0, 0.0172, 0.0]])
+    propagate(state, 60000.0, [60001.0])
+    two_body(state, np.ones(1))
 
 
 class _Work:
@@ -300,7 +311,7 @@ class _Work:
         )  # fmt: skip
 
     def _late(self) -> bool:
-        return time.monotonic() > self.end
+        return time.thread_time() > self.end
 
     def _offsets(
         self, states: Floats, epoch: float, part: NDArray[np.bool_] | None = None
