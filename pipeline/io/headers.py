@@ -192,7 +192,7 @@ def _time(header: Header, keyword: str, scale: str) -> Time | None:
 
 
 def visit_of_time(middle: float) -> int:
-    """Number a visit by its time: YYYYMMDDSSSSS, the date and the second of the day.
+    """Return a number for a visit without: YYYYMMDDSSSSS, the date and the second of the day.
 
     Parameters
     ----------
