@@ -94,6 +94,11 @@ def test_another_run_does_not_touch_the_production(store: apdb.Apdb) -> None:
     assert set(store.images_of(1, 3, run="fakes 1")) == {"difference", "fakes"}
     with store.image_file(store.images_of(1, 3)["difference"]) as path:
         assert path.read_text() == "real again"
+    # a tag is a folder of the store, whatever it is
+    for tag in ("..", "../..", "a/../../b"):
+        (written,) = store.put_images(visit(1), {"difference": holding("x")}, run=tag)
+        assert ".." not in Path(written.path).parts
+        assert set(store.images_of(1, 3, run=tag)) == {"difference"}
 
 
 def test_a_write_that_fails_leaves_nothing(store: apdb.Apdb, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from pipeline.errors import MeasureError
 from pipeline.exposure import Exposure, Mask
 from pipeline.process.cutouts import cutouts
 from pipeline.process.identify import dia_source_ids
+from pipeline.process.naming import completed
 from pipeline.process.toml import as_table, from_table, read_toml
 from pipeline.psf import Psf
 
@@ -104,6 +105,18 @@ def test_no_toml(tmp_path: Path) -> None:
     path.write_text("size = 3\nway = = 1\n")
     with pytest.raises(InvalidInput, match=r"a.toml: this is no TOML: .*line 2"):
         read_toml(path)
+
+
+def test_images_without_numbers_are_numbered_by_their_time(tmp_path: Path) -> None:
+    path = tmp_path / "image.fits"
+    path.write_bytes(b"")
+    # 2018-07-25 00:02:05 TAI, and a quarter of a day later
+    times = (58324.0 + 125.5 / 86400, 58324.25)
+    found = [completed(path, {"midpoint_mjd_tai": t, "exposure_time": 60.0}) for t in times]
+    assert [each and each.visit for each in found] == [2018072500125, 2018072521600]
+    given = completed(path, {"midpoint_mjd_tai": times[0], "exposure_time": 60.0, "visit": 77777})
+    assert given is not None
+    assert given.visit == 77777
 
 
 def test_identifiers_are_unique_over_visits_and_detectors() -> None:

@@ -300,6 +300,25 @@ def test_files_that_cannot_be_read_are_known_by_header_or_name(
     assert store.processed(state="failed")[0].reason == report.reason
 
 
+def test_files_that_are_not_there_are_told_before_any_image_is_blamed(
+    db: apdb.Apdb, tmp_path: Path
+) -> None:
+    image = tmp_path / "2026031000001.fits"
+    image.write_text("no image")
+    for command, given in (("process", image), ("process-night", tmp_path)):
+        for option in ("--template", "--refcat", "--flat"):
+            arguments = ["--dsn", db.dsn, command, str(given), option, str(tmp_path / "none.fits")]
+            assert CliRunner().invoke(app, arguments).exit_code == 2
+    assert db.processed() == []
+    (tmp_path / "unknown.fits").write_text("no image, and no number")
+    said = CliRunner().invoke(app, ["--dsn", db.dsn, "process", str(tmp_path / "unknown.fits")])
+    assert said.exit_code == 1
+    assert "the failure is not on record" in said.stderr
+    said = CliRunner().invoke(app, ["--dsn", db.dsn, "process", str(image)])
+    assert "The failure is on record (apdb status)" in said.stderr
+    assert [each.visit for each in db.processed(state="failed")] == [2026031000001]
+
+
 @pytest.mark.slow
 def test_on_the_command_line(store: apdb.Apdb, field: SimulatedField, tmp_path: Path) -> None:
     science, template, plot = (tmp_path / n for n in ("s.fits", "t.fits", "p.png"))

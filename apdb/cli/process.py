@@ -29,7 +29,10 @@ def process(
     template: Annotated[
         Path | None,
         typer.Option(
-            help="Template image. Default: chosen in the image store.", show_default=False
+            exists=True,
+            dir_okay=False,
+            help="Template image. Default: chosen in the image store.",
+            show_default=False,
         ),
     ] = None,
     config: Annotated[
@@ -38,14 +41,22 @@ def process(
     refcat: Annotated[
         Path | None,
         typer.Option(
+            exists=True,
+            dir_okay=False,
             help="Reference stars (ra, dec, flux or magnitudes). Default: the catalogue of the "
             "settings.",
             show_default=False,
         ),
     ] = None,
-    bias: Annotated[Path | None, typer.Option(help="Raw frames: master bias.")] = None,
-    dark: Annotated[Path | None, typer.Option(help="Raw frames: master dark.")] = None,
-    flat: Annotated[Path | None, typer.Option(help="Raw frames: flat field.")] = None,
+    bias: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Raw frames: master bias.")
+    ] = None,
+    dark: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Raw frames: master dark.")
+    ] = None,
+    flat: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Raw frames: flat field.")
+    ] = None,
     instrument: Annotated[
         str | None, typer.Option(help="Raw frames: description of the instrument.")
     ] = None,
@@ -119,8 +130,16 @@ def process(
         if report.trace is not None:
             say.print(report.trace, style="dim", markup=False)
         say.print(f"apdb: {science}: {report.stage}: {report.reason}", markup=False)
-        say.print("      The failure is on record (apdb status); correct the cause, then repeat.")
+        say.print(f"      {_on_record(report, run)}; correct the cause, then repeat.", markup=False)
         raise typer.Exit(1)
+
+
+def _on_record(report: ProcessReport, run: str) -> str:
+    if report.visit is None or report.detector is None:
+        return "Which visit it is cannot be told, so the failure is not on record"
+    if run:
+        return f"The failure is on record (apdb.visit_processing, run {run})"
+    return "The failure is on record (apdb status)"
 
 
 def frames(bias: Path | None, dark: Path | None, flat: Path | None) -> dict[str, Path]:

@@ -27,16 +27,30 @@ def process_night(
     folder: Annotated[Path, typer.Argument(metavar="DIR", show_default=False)],
     template: Annotated[
         Path | None,
-        typer.Option(help="One template for all. Default: chosen in the image store."),
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="One template for all. Default: chosen in the image store.",
+        ),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Settings of all stages, TOML.")] = None,
     refcat: Annotated[
         Path | None,
-        typer.Option(help="Reference stars. Default: the catalogue of the settings."),
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="Reference stars. Default: the catalogue of the settings.",
+        ),
     ] = None,
-    bias: Annotated[Path | None, typer.Option(help="Raw frames: master bias.")] = None,
-    dark: Annotated[Path | None, typer.Option(help="Raw frames: master dark.")] = None,
-    flat: Annotated[Path | None, typer.Option(help="Raw frames: flat field.")] = None,
+    bias: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Raw frames: master bias.")
+    ] = None,
+    dark: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Raw frames: master dark.")
+    ] = None,
+    flat: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Raw frames: flat field.")
+    ] = None,
     instrument: Annotated[
         str | None, typer.Option(help="Raw frames: description of the instrument.")
     ] = None,

@@ -61,7 +61,8 @@ def image_path(run: str, night: object, visit: int, detector: int, kind: str) ->
     -------
     str
     """
-    folder = _NOT_IN_NAMES.sub("_", run) if run else PRODUCTION
+    # a tag of dots would lead out of the store
+    folder = (_NOT_IN_NAMES.sub("_", run).strip(".") or "_") if run else PRODUCTION
     return f"{folder}/{night}/{visit}_{detector:03d}_{secrets.token_hex(4)}.{kind}.fits"
 
 

@@ -117,7 +117,7 @@ def info_of(header: Header, instrument: str) -> ExposureInfo | None:
     band = next((str(header[key]).strip() for key in BAND if header.get(key)), "")
     return ExposureInfo(
         # small numbers count within a run or a night
-        visit=int(visit) if visit >= _LEAST_VISIT else _visit_of(middle),
+        visit=int(visit) if visit >= _LEAST_VISIT else visit_of_time(middle),
         detector=int(number(header, DETECTOR) or 0),
         # "r DECam SDSS c0002 6415.0 1480.0" and "r_03" are r
         band=band.replace("_", " ").split(" ")[0],
@@ -191,7 +191,17 @@ def _time(header: Header, keyword: str, scale: str) -> Time | None:
             return None
 
 
-def _visit_of(middle: float) -> int:
-    """Return YYYYMMDDSSSSS: the date and the second of the day."""
+def visit_of_time(middle: float) -> int:
+    """Return a number for a visit without: YYYYMMDDSSSSS, the date and the second of the day.
+
+    Parameters
+    ----------
+    middle : float
+        Of the exposure, MJD TAI.
+
+    Returns
+    -------
+    int
+    """
     date = Time(middle, format="mjd", scale="tai").strftime("%Y%m%d")
     return int(date) * 100_000 + int(middle % 1.0 * 86400)

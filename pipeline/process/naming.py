@@ -13,7 +13,7 @@ from astropy.io import fits
 
 from apdb.errors import InvalidInput
 from pipeline.exposure import ExposureInfo
-from pipeline.io.headers import info_of
+from pipeline.io.headers import info_of, visit_of_time
 
 _NUMBERS = re.compile(r"(?<!\d)(\d{5,})(?:[_-]+0*(\d{1,3}))?(?!\d)")
 
@@ -75,7 +75,8 @@ def completed(path: Path, given: Mapping[str, Any]) -> ExposureInfo | None:
             "--exposure-time too"
         )
     visit, detector = which(path)
-    return ExposureInfo(**{"visit": visit or 0, "detector": detector or 0, "band": "", **given})
+    number = visit or visit_of_time(given["midpoint_mjd_tai"])
+    return ExposureInfo(**{"visit": number, "detector": detector or 0, "band": "", **given})
 
 
 def _of_header(path: Path) -> ExposureInfo | None:
