@@ -208,7 +208,7 @@ COMMENT ON COLUMN apdb_base.visit_processing.config IS 'Configuration of all sta
 
 COMMENT ON COLUMN apdb_base.visit_processing.timings IS 'Seconds that each stage took';
 
-COMMENT ON COLUMN apdb_base.visit_processing.n_attempts IS 'How often it was begun';
+COMMENT ON COLUMN apdb_base.visit_processing.n_attempts IS 'How often it was tried, attempts that were broken off not counted';
 
 COMMENT ON COLUMN apdb_base.visit_processing.worker IS 'Host and process of the last attempt';
 
