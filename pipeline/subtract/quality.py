@@ -184,7 +184,10 @@ def _fitted(excess: Floats, noise: Floats, parts: Floats) -> Residuals:
 
 
 def residual_fraction(difference: Image, variance: Image, image: Image, where: Floats) -> float:
-    """Return the residual of the brightest stars as a fraction of their pixels: the median star's.
+    """Return the residual of the brightest stars as a fraction of their pixels: the lower quartile.
+
+    Of a match that fails, every star leaves much.  Some of these stars may be new or variable, and a
+    median would be theirs where they are many.
 
     Parameters
     ----------
@@ -207,4 +210,4 @@ def residual_fraction(difference: Image, variance: Image, image: Image, where: F
     left = np.abs(np.asarray(cut(difference, where[brightest], _REACH), np.float64))
     noise = np.sqrt(np.asarray(cut(variance, where[brightest], _REACH), np.float64))
     rest = (left - np.sqrt(2.0 / np.pi) * noise).sum(axis=(1, 2))
-    return max(float(np.median(rest / np.maximum(light[brightest], 1e-30))), 0.0)
+    return max(float(np.quantile(rest / np.maximum(light[brightest], 1e-30), 0.25)), 0.0)
