@@ -120,17 +120,17 @@ def resolve(
     curve = _Curve(time, value, weight)
     apart = 1.0 / time[-1]
 
-    def left_by(found: list[float], n: int, share: float = RIVAL) -> list[float]:
+    def _left_by(found: list[float], n: int, share: float = RIVAL) -> list[float]:
         return peaks(periodogram.power(curve.residual(found)), grid, apart, n, share)
 
     grown = []
-    for start in left_by([], N_STARTS):
+    for start in _left_by([], N_STARTS):
         found = [start]
         for _ in range(2):
-            found = curve.refined([*found, *left_by(found, 1)], grid.step)
+            found = curve.refined([*found, *_left_by(found, 1)], grid.step)
         for place in range(3):
             others = found[:place] + found[place + 1 :]
-            again = curve.refined([*others, *left_by(others, 1)], grid.step)
+            again = curve.refined([*others, *_left_by(others, 1)], grid.step)
             found = min(found, again, key=curve.chi2)
         grown.append(found)
     best = min(grown, key=curve.chi2)
@@ -138,7 +138,7 @@ def resolve(
         rivals = []
         for place, each in enumerate(best):
             others = best[:place] + best[place + 1 :]
-            rivals.append(_rivals(each, left_by(others, _N_RIVALS, 0.0), grid))
+            rivals.append(_rivals(each, _left_by(others, _N_RIVALS, 0.0), grid))
         better = _best_combination(curve, rivals, grid.step)
         if curve.chi2(better) >= curve.chi2(best) * (1.0 - 1e-9):
             break

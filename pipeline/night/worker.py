@@ -141,7 +141,7 @@ def work(pipe: Connection, setup: Setup) -> None:
     from pipeline.process.sources import Sources
     from pipeline.process.visit import Inputs, process_visit
 
-    def tell(what: str | Done) -> None:
+    def _tell(what: str | Done) -> None:
         try:
             pipe.send(what)
         except OSError as error:
@@ -151,7 +151,7 @@ def work(pipe: Connection, setup: Setup) -> None:
 
     with connect(setup.dsn) as db:
         sources = Sources(db, setup.config, setup.template, setup.refcat, setup.frames)
-        tell("ready")
+        _tell("ready")
         while (task := _next(pipe)) is not None:
             if isinstance(task, Planned):
                 try:
@@ -168,10 +168,10 @@ def work(pipe: Connection, setup: Setup) -> None:
                 sources,
                 setup.config,
                 run=setup.run,
-                watch=tell,
+                watch=_tell,
                 fakes=setup.fakes,
             )
-            tell(_done(task.path, report))
+            _tell(_done(task.path, report))
 
 
 def _next(pipe: Connection) -> Any:
