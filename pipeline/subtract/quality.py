@@ -186,8 +186,8 @@ def _fitted(excess: Floats, noise: Floats, parts: Floats) -> Residuals:
 def residual_fraction(difference: Image, variance: Image, image: Image, where: Floats) -> float:
     """Return the residual of the brightest stars as a fraction of their pixels: the lower quartile.
 
-    Of a match that fails, every star leaves much.  Some of these stars may be new or variable, and a
-    median would be theirs where they are many.
+    Of a match that fails, every star leaves much.  Some of these stars may be new or variable, and
+    a median would be theirs where they are many.
 
     Parameters
     ----------
