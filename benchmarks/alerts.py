@@ -9,7 +9,6 @@ and against fastavro on the same records; and a deep field of 1,000 + 1,000 rows
 from __future__ import annotations
 
 import io
-import resource
 import statistics
 import sys
 import tempfile
@@ -33,6 +32,7 @@ from apdb.schema import migrate
 from benchmarks.common import (
     benchmark_server,
     parser,
+    peak_memory,
     server_settings,
     settle,
     versions,
@@ -216,7 +216,7 @@ def run(dsn: str, n: int, given: Any, archive: Path) -> dict[str, Any]:
         cutouts = stamps_of(n, given.seed)
         some = list(islice(visits, given.visits))
         found["with_stamps"] = summary([store(db, visit, cutouts) for visit in some])
-        found["client_peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        found["client_peak_mib"] = peak_memory() // 2**20
         found["assembly"] = assembly(dsn, key)
         with psycopg.connect(dsn) as connection:
             connection.execute("select apdb.set_setting('archive_url', '')")

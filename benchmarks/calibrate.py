@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from astropy.io.fits import Header
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from benchmarks.common import write_results
+from benchmarks.common import peak_memory, write_results
 from pipeline.calibrate import calibrate
 from pipeline.exposure import Exposure, ExposureInfo
 from pipeline.isr import remove_signature
@@ -97,7 +96,7 @@ def measured(side: int, seed: int) -> dict[str, Any]:
         "side": side,
         "isr": {"wall_s": clocks[1][0] - clocks[0][0], "cpu_s": clocks[1][1] - clocks[0][1]},
         "calibrate": {"wall_s": clocks[2][0] - clocks[1][0], "cpu_s": clocks[2][1] - clocks[1][1]},
-        "peak_memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "peak_memory_gib": peak_memory() / 2**30,
         "load": os.getloadavg()[0],
         "cosmic_rays_found": float(found[hit].mean()),
         "cosmic_rays_false": float((found & ~hit).mean()),

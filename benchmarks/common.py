@@ -6,7 +6,9 @@ import argparse
 import json
 import os
 import platform
+import resource
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -174,6 +176,20 @@ def server_settings(dsn: str) -> dict[str, str]:
             [_SETTINGS],
         ).fetchall()
     return {str(name): str(value) for name, value in rows}
+
+
+def peak_memory() -> int:
+    """Largest resident memory of this process so far [bytes].
+
+    Where the system says so, of this program alone: ``ru_maxrss`` outlives ``exec``, and would be
+    that of the process which started this one.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(peak.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def versions(*packages: str) -> dict[str, str]:

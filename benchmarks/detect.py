@@ -10,7 +10,6 @@ where the machine is shared.
 from __future__ import annotations
 
 import argparse
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from astropy.wcs import WCS
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.common import write_results
+from benchmarks.common import peak_memory, write_results
 from pipeline import forced
 from pipeline.detect import detect
 from pipeline.exposure import Exposure
@@ -79,7 +78,7 @@ def run(side: int, n: int, n_forced: int, repeats: int, seed: int) -> dict[str, 
         "detect": detection,
         "measure": measurement,
         "forced_fluxes": fluxes,
-        "peak_memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "peak_memory_gib": peak_memory() / 2**30,
     }
 
 

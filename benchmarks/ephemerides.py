@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import resource
 import statistics
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from apdb.schema import migrate
 from benchmarks.common import (
     benchmark_server,
     parser,
+    peak_memory,
     server_settings,
     settle,
     versions,
@@ -210,7 +210,7 @@ def main(arguments: list[str] | None = None) -> int:
                 built.n_fast,
                 built.n_failed,
             )
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+            peak = peak_memory() / 2**30
             result["memory_gib"] = round(peak, 2)
             settle(dsn)
             centres = fields(given.visits)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from benchmarks.common import benchmark_server, parser, versions, write_results
+from benchmarks.common import benchmark_server, parser, peak_memory, versions, write_results
 
 RADIUS = 0.5  # arcsec
 FIELD_RADIUS = 0.2  # deg
@@ -91,7 +90,7 @@ def run_one(folder: Path, dsn: str, shuffled: bool) -> None:
         )
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
         # Before the comparison, which reads everything.
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        peak = peak_memory() / 2**30
         found = {
             "seconds": round(seconds, 2),
             "client_cpu_s": round(cpu, 2),

@@ -7,7 +7,6 @@ stored by store_visit itself; then the timed visits are stored, one after the ot
 
 from __future__ import annotations
 
-import resource
 import statistics
 import sys
 from collections.abc import Iterable
@@ -24,6 +23,7 @@ from apdb.schema import migrate
 from benchmarks.common import (
     benchmark_server,
     parser,
+    peak_memory,
     server_settings,
     settle,
     versions,
@@ -101,7 +101,7 @@ def run(dsn: str, n_sources: int, n_timed: int, n_objects: int, seed: int) -> di
         store(db, track(list(islice(visits, HISTORY)), "history", transient=True))
         settle(dsn)
         result = summary(store(db, visits))
-    result["client_peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    result["client_peak_mib"] = peak_memory() // 2**20
     return result
 
 
