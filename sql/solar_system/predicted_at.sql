@@ -47,28 +47,23 @@ language plpgsql stable security definer
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
-declare
-    v_plain bigint[];
 begin
     return query
-    select
-        e.ss_object_id, e.designation, e.ra, e.dec, null::real, null::real, e.ra_rate, e.dec_rate, e.vmag,
-        null::double precision, null::double precision, null::double precision, null::double precision, null::double
-        precision, null::double precision, null::double precision, null::double precision, null::double precision,
-        null::double precision, null::double precision, null::double precision, null::double precision, null::double
-        precision, null::double precision, null::double precision, null::double precision, null::double precision
-    from apdb.predicted_positions(p_mjd, p_ra, p_dec, p_radius) as e;
-    if found then
-        select array_agg(e.ss_object_id) into v_plain
-        from apdb.predicted_positions(p_mjd, p_ra, p_dec, p_radius) as e;
-    end if;
+    with plain as materialized (
+        select e.*
+        from apdb.predicted_positions(p_mjd, p_ra, p_dec, p_radius) as e
+    )
 
-    return query
+    select
+        e.ss_object_id, e.designation, e.ra, e.dec, null, null, e.ra_rate, e.dec_rate, e.vmag, null, null, null, null,
+        null, null, null, null, null, null, null, null, null, null, null, null, null, null
+    from plain as e
+    union all
     select
         e.ss_object_id, e.designation, e.ra, e.dec, e.ra_err, e.dec_err, e.ra_rate, e.dec_rate, e.vmag, e.elongation,
         e.phase_angle, e.topo_range, e.topo_range_rate, e.helio_range, e.helio_range_rate, e.helio_x, e.helio_y,
         e.helio_z, e.helio_vx, e.helio_vy, e.helio_vz, e.topo_x, e.topo_y, e.topo_z, e.topo_vx, e.topo_vy, e.topo_vz
     from apdb.predict(p_ra, p_dec, p_radius, p_mjd) as e
-    where v_plain is null or e.ss_object_id <> all(v_plain);
+    where not exists (select from plain as o where o.ss_object_id = e.ss_object_id);
 end
 $$;
