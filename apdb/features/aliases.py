@@ -70,36 +70,9 @@ def peaks(
     return found
 
 
-def ambiguous(
-    periodogram: Periodogram, grid: Grid, time: Floats, value: Floats, weight: Floats
-) -> bool:
-    """Tell whether the highest peak has rivals, or the highest of what it leaves over.
-
-    Parameters
-    ----------
-    periodogram : Periodogram
-        Of the light curve.
-    grid : Grid
-        Its frequencies.
-    time, value, weight : ndarray, shape (n,)
-        Times from the first point [d], values and weights.
-
-    Returns
-    -------
-    bool
-    """
-    curve = _Curve(time, value, weight)
-    apart = 1.0 / time[-1]
-    first = peaks(periodogram.power(curve.residual([])), grid, apart, 2)
-    if len(first) != 1:
-        return len(first) == 2
-    left = curve.residual(curve.refined(first, grid.step))
-    return len(peaks(periodogram.power(left), grid, apart, 2)) == 2
-
-
 def resolve(
     periodogram: Periodogram, grid: Grid, time: Floats, value: Floats, weight: Floats
-) -> Floats:
+) -> Floats | None:
     """Return the three sinusoids that fit a light curve best, the strongest first.
 
     Parameters
@@ -113,9 +86,10 @@ def resolve(
 
     Returns
     -------
-    ndarray, shape (3,) or (1,)
+    ndarray, shape (3,) or (1,), or None
         Frequencies [1/d]; only the first where another is a harmonic of one of them, since then the
-        signal is no sum of three sinusoids.
+        signal is no sum of three sinusoids.  None where neither the highest peak has rivals, nor
+        the highest of what it leaves over: then it needs no such care.
     """
     curve = _Curve(time, value, weight)
     apart = 1.0 / time[-1]
@@ -123,8 +97,13 @@ def resolve(
     def _left_by(found: list[float], n: int, share: float = RIVAL) -> list[float]:
         return peaks(periodogram.power(curve.residual(found)), grid, apart, n, share)
 
+    starts = _left_by([], N_STARTS)
+    if not starts:
+        return None
+    if len(starts) == 1 and len(_left_by(curve.refined(starts, grid.step), 2)) < 2:
+        return None
     grown = []
-    for start in _left_by([], N_STARTS):
+    for start in starts:
         found = [start]
         for _ in range(2):
             found = curve.refined([*found, *_left_by(found, 1)], grid.step)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, log_ndtr, ndtri_exp
 
-from apdb.features.aliases import ambiguous, resolve
+from apdb.features.aliases import resolve
 from apdb.features.harmonics import N_HARMONICS, Curves, Fit, fit, refine, subtracted
 from apdb.features.periodogram import Grid, Periodogram, Search, penalised_peak, penalty
 
@@ -192,8 +192,9 @@ class _Batch:
         points = [
             each[row, :m] for each in (self._curves.time, self._curves.value, self._curves.weight)
         ]
-        if ambiguous(periodogram, grid, *points):
-            self._resolved[row] = resolve(periodogram, grid, *points)
+        found = resolve(periodogram, grid, *points)
+        if found is not None:
+            self._resolved[row] = found
 
     def _variance_ratio(self, found: Fit, frequencies: Floats) -> Floats:
         left = subtracted(self._curves, found, 0, frequencies)
