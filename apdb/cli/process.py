@@ -14,6 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 import apdb
 from apdb.cli.context import print_json, settings
+from apdb.cli.image_options import Bias, Dark, FakesSeed, Fast, Flat, InstrumentName
 from apdb.cli.tables import show_rows
 
 if TYPE_CHECKING:
@@ -48,18 +49,10 @@ def process(
             show_default=False,
         ),
     ] = None,
-    bias: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Raw frames: master bias.")
-    ] = None,
-    dark: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Raw frames: master dark.")
-    ] = None,
-    flat: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Raw frames: flat field.")
-    ] = None,
-    instrument: Annotated[
-        str | None, typer.Option(help="Raw frames: description of the instrument.")
-    ] = None,
+    bias: Bias = None,
+    dark: Dark = None,
+    flat: Flat = None,
+    instrument: InstrumentName = None,
     run: Annotated[
         str,
         typer.Option(
@@ -67,11 +60,8 @@ def process(
             "alerts are stored."
         ),
     ] = "",
-    fakes: Annotated[
-        int | None,
-        typer.Option(help="Inject fakes of this seed (section [fakes]); needs --run."),
-    ] = None,
-    fast: Annotated[bool, typer.Option("--fast", help="Only what alerts need.")] = False,
+    fakes: FakesSeed = None,
+    fast: Fast = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace what is stored of the visit.")
     ] = False,

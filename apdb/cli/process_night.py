@@ -12,6 +12,7 @@ import typer
 
 import apdb
 from apdb.cli.context import print_json, settings
+from apdb.cli.image_options import Bias, Dark, FakesSeed, Fast, Flat, InstrumentName
 from apdb.cli.process import frames
 from apdb.cli.tables import show_rows
 
@@ -42,26 +43,15 @@ def process_night(
             help="Reference stars. Default: the catalogue of the settings.",
         ),
     ] = None,
-    bias: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Raw frames: master bias.")
-    ] = None,
-    dark: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Raw frames: master dark.")
-    ] = None,
-    flat: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Raw frames: flat field.")
-    ] = None,
-    instrument: Annotated[
-        str | None, typer.Option(help="Raw frames: description of the instrument.")
-    ] = None,
+    bias: Bias = None,
+    dark: Dark = None,
+    flat: Flat = None,
+    instrument: InstrumentName = None,
     run: Annotated[
         str, typer.Option(help="Tag of a run apart: no DIASources or alerts are stored.")
     ] = "",
-    fakes: Annotated[
-        int | None,
-        typer.Option(help="Inject fakes of this seed (section [fakes]); needs --run."),
-    ] = None,
-    fast: Annotated[bool, typer.Option("--fast", help="Only what alerts need.")] = False,
+    fakes: FakesSeed = None,
+    fast: Fast = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")] = max(
         1, min(8, os.cpu_count() or 1)
     ),
