@@ -11,12 +11,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 import apdb
 from apdb.cli.context import print_json, settings
 from apdb.cli.progress import ProgressBar, Steps
 from apdb.cli.store import AssociationRule, rule
+from apdb.cli.tables import show_report
 from apdb.demo import run as job
 from apdb.demo.broker import ArchiveReport, take_a_night
 from apdb.demo.material import SEED, replayed, simulated
@@ -126,18 +126,8 @@ def _print(report: job.DemoReport) -> None:
         )
         facts["found"] = ", ".join(classes)
     facts |= _archive_facts(report.archive)
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for name, fact in facts.items():
-        table.add_row(name, fact)
-    console = Console(highlight=False)
-    console.print()
-    console.print(table)
-    console.print()
-    steps = Table("milliseconds a visit", "median", box=None, pad_edge=False)
-    steps.columns[1].justify = "right"
-    for step, milliseconds in report.timings.items():
-        steps.add_row(step, f"{milliseconds:.1f}")
-    console.print(steps)
+    steps = {step: f"{milliseconds:.1f}" for step, milliseconds in report.timings.items()}
+    console = show_report(facts, steps, "milliseconds a visit")
     console.print(f"98% of the visits took at most {report.slowest_98:.0f} ms")
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from apdb.cli.context import print_json, settings
+from apdb.cli.tables import show_report
 from apdb.database import Apdb
 from apdb.demo.images import ImagesReport, run_images
 
@@ -59,18 +59,8 @@ def _print(report: ImagesReport) -> None:
     facts["unexplained"] = (
         f"{report.n_unexplained} of {report.n_unflagged} sources without flags are no true change"
     )
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for name, fact in facts.items():
-        table.add_row(name, fact)
-    console = Console(highlight=False)
-    console.print()
-    console.print(table)
-    console.print()
-    steps = Table("seconds an image", "median", box=None, pad_edge=False)
-    steps.columns[1].justify = "right"
-    for stage, seconds in report.median_seconds.items():
-        steps.add_row(stage, f"{seconds:.2f}")
-    console.print(steps)
+    steps = {stage: f"{seconds:.2f}" for stage, seconds in report.median_seconds.items()}
+    show_report(facts, steps, "seconds an image")
 
 
 def _print_next(db: Apdb, report: ImagesReport) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +164,35 @@ def _cell(value: object) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def show_report(facts: Mapping[str, str], steps: Mapping[str, str], head: str) -> Console:
+    """Print what a demonstration did, and how long the median of each step took.
+
+    Parameters
+    ----------
+    facts : mapping of str to str
+        What there is to say, by name.
+    steps : mapping of str to str
+        Median of each step, as text.
+    head : str
+        What the steps are in, such as ``seconds an image``.
+
+    Returns
+    -------
+    rich.console.Console
+        To go on with.
+    """
+    table = RichTable(box=None, show_header=False, pad_edge=False)
+    for name, fact in facts.items():
+        table.add_row(name, fact)
+    console = Console(highlight=False)
+    console.print()
+    console.print(table)
+    console.print()
+    times = RichTable(head, "median", box=None, pad_edge=False)
+    times.columns[1].justify = "right"
+    for step, median in steps.items():
+        times.add_row(step, median)
+    console.print(times)
+    return console
