@@ -12,7 +12,8 @@ from pipeline.psf import n_terms
 from pipeline.subtract.bases import Bases, Floats
 from pipeline.subtract.config import SubtractConfig
 from pipeline.subtract.kernel import Kernel
-from pipeline.subtract.normal import Equations, Solution, Stamps, System, equations
+from pipeline.subtract.normal import Equations, Stamps, equations
+from pipeline.subtract.system import Solution, System
 
 Bools = NDArray[np.bool_]
 _STARS_PER_TERM = 3
