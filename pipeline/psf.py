@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.signal import fftconvolve
 
 Floats = NDArray[np.float64]
-_SIGMA_TO_FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
+SIGMA_TO_FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
+"""Width at half maximum of a Gaussian, in standard deviations."""
+
 _BLOCK = 2048
 
 
@@ -82,7 +84,7 @@ class Psf:
         Psf
         """
         half = int(np.ceil(2.2 * fwhm))
-        line = np.exp(-0.5 * (np.arange(-half, half + 1) * _SIGMA_TO_FWHM / fwhm) ** 2)
+        line = np.exp(-0.5 * (np.arange(-half, half + 1) * SIGMA_TO_FWHM / fwhm) ** 2)
         image = np.outer(line, line)
         return cls.constant(image / image.sum(), size)
 
@@ -178,7 +180,7 @@ class Psf:
         The effective area is 1 / Σ psf², 4πσ² for a Gaussian.
         """
         area = self.centre.sum() ** 2 / np.square(self.centre).sum()
-        return float(np.sqrt(area / (4.0 * np.pi)) * _SIGMA_TO_FWHM)
+        return float(np.sqrt(area / (4.0 * np.pi)) * SIGMA_TO_FWHM)
 
     def convolved(self, kernel: ArrayLike) -> Psf:
         """Return the PSF convolved with one kernel.

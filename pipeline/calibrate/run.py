@@ -24,6 +24,7 @@ from pipeline.calibrate.wcs import from_pointing
 from pipeline.calibrate.zero_point import zero_point
 from pipeline.errors import CalibrateError
 from pipeline.exposure import UNUSABLE, Exposure, Image, Mask, Metrics, PhotoCalib
+from pipeline.psf import SIGMA_TO_FWHM
 
 Floats = NDArray[np.float64]
 
@@ -171,7 +172,7 @@ def _measure(
     sources["chi2"] = fits.chi2
     determinant = np.asarray(known.found.sources["ixx"] * known.found.sources["iyy"])
     determinant = determinant - np.asarray(known.found.sources["ixy"]) ** 2
-    sources["fwhm"] = 2.3548 * np.maximum(determinant, 0) ** 0.25
+    sources["fwhm"] = SIGMA_TO_FWHM * np.maximum(determinant, 0) ** 0.25
     sources["used_for_psf"] = np.zeros(len(sources), bool)
     sources["used_for_psf"][known.star_rows[known.psf.used]] = True
     sources["flags"] = _flags(sources, exposure, fits.good, psf.fwhm)

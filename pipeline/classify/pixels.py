@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from apdb.archive.stamps import Stamps
 from pipeline.errors import ClassifyError
 from pipeline.exposure import UNUSABLE
+from pipeline.psf import SIGMA_TO_FWHM
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 #: Pixels on either side of the middle one that features look at.
 HALF = 15
-_SIGMA_TO_FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def read_pixels(stamps: Mapping[str, Stamps], rows: slice, fwhm: ArrayLike | Non
     psf = _psf(stamps["difference"], index, fwhm, n)
     science = _psf(stamps["science"], index, fwhm, n)
     area = 1.0 / np.maximum(np.square(psf).sum(axis=(1, 2)), 1e-6)
-    width = np.sqrt(area / (4 * np.pi)) * _SIGMA_TO_FWHM
+    width = np.sqrt(area / (4 * np.pi)) * SIGMA_TO_FWHM
     bits = _bits(stamps["difference"], index)
     return Pixels(
         **images, noise=noise, good=good, mask=bits, psf=psf, psf_science=science, fwhm=width
@@ -164,7 +164,7 @@ def _psf(stamps: Stamps, index: range, fwhm: ArrayLike | None, n: int) -> Floats
             raise ClassifyError("the stamps have no PSF; give its width (`fwhm`, in pixels)")
         width = np.broadcast_to(np.asarray(fwhm, float), n)[index.start : index.stop]
         at = np.arange(-HALF, HALF + 1)
-        line = np.exp(-0.5 * (at * _SIGMA_TO_FWHM / width[:, np.newaxis]) ** 2)
+        line = np.exp(-0.5 * (at * SIGMA_TO_FWHM / width[:, np.newaxis]) ** 2)
         found = (line[:, :, np.newaxis] * line[:, np.newaxis]).astype(np.float32)
     elif isinstance(stamps.psf, np.ndarray) and stamps.psf.ndim == 2:
         one = _around(stamps.psf[np.newaxis])[0]

@@ -12,7 +12,7 @@ from scipy.special import ndtr
 from pipeline.detect import Footprints
 from pipeline.exposure import Exposure, Image
 from pipeline.forced.windows import Bools, Floats
-from pipeline.psf import Psf
+from pipeline.psf import SIGMA_TO_FWHM, Psf
 
 _ITERATIONS = 60
 _TOLERANCE = 1e-4
@@ -125,7 +125,7 @@ def psf_shapes(psf: Psf, x: Floats, y: Floats) -> Shapes:
     """
     once = psf.order == 0 and len(x) > 0
     images = psf.at(x[:1], y[:1]) if once else psf.at(x, y)
-    start = (psf.fwhm / 2.3548) ** 2
+    start = (psf.fwhm / SIGMA_TO_FWHM) ** 2
     found = _of_images(images.astype(np.float32), psf.half, start)
     return _shapes(np.repeat(found, len(x), axis=0) if once else found)
 

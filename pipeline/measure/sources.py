@@ -27,7 +27,7 @@ from pipeline.measure.extended import (
 from pipeline.measure.flags import pixel_flags
 from pipeline.measure.noise import template_as_matched
 from pipeline.measure.sky import LocalSky, local_sky
-from pipeline.psf import Psf
+from pipeline.psf import SIGMA_TO_FWHM, Psf
 from pipeline.subtract import Difference
 
 Columns = dict[str, NDArray[np.generic]]
@@ -41,7 +41,6 @@ EXTRA = (
     "dipole_length_err",
     "dipole_angle_err",
 )
-_SIGMA_TO_FWHM = 2.3548
 _DOUBLE = ("ra", "dec", "trail_ra", "trail_dec")
 
 
@@ -190,7 +189,7 @@ def _positions(
 ) -> tuple[Floats, Floats, Floats, Bools]:
     """Return positions, their covariance [pixel²], and which could not be measured."""
     covariance = points.covariance[:, 1:, 1:] * np.square(noise)[:, np.newaxis, np.newaxis]
-    width = psf.fwhm / _SIGMA_TO_FWHM
+    width = psf.fwhm / SIGMA_TO_FWHM
     spread = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)).max(axis=1, initial=0.0)
     ny, nx = shape
     with np.errstate(invalid="ignore"):
