@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from astropy.io.fits import Header
 from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_scales
 from numpy.typing import NDArray
 
 from pipeline.psf import Psf
@@ -159,6 +160,13 @@ class Exposure:
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
         return self.image.shape[0], self.image.shape[1]
+
+    @property
+    def pixel_scale(self) -> float:
+        """Width of a pixel on the sky at the reference point of the WCS [arcsec]."""
+        if self.wcs is None:
+            raise ValueError("an exposure without world coordinates has no pixel scale")
+        return float(np.sqrt(np.prod(proj_plane_pixel_scales(self.wcs.celestial)))) * 3600.0
 
     def masked(self, planes: Mask = UNUSABLE) -> NDArray[np.bool_]:
         """Tell which pixels have any of some bits.

@@ -23,3 +23,9 @@ FakesSeed: TypeAlias = Annotated[
     int | None, typer.Option(help="Inject fakes of this seed (section [fakes]); needs --run.")
 ]
 Fast: TypeAlias = Annotated[bool, typer.Option("--fast", help="Only what alerts need.")]
+
+
+def frames(bias: Path | None, dark: Path | None, flat: Path | None) -> dict[str, Path]:
+    """Return the calibration frames that were given, by name."""
+    given = {"bias": bias, "dark": dark, "flat": flat}
+    return {name: path for name, path in given.items() if path is not None}

@@ -14,7 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 import apdb
 from apdb.cli.context import print_json, settings
-from apdb.cli.image_options import Bias, Dark, FakesSeed, Fast, Flat, InstrumentName
+from apdb.cli.image_options import Bias, Dark, FakesSeed, Fast, Flat, InstrumentName, frames
 from apdb.cli.tables import show_rows
 
 if TYPE_CHECKING:
@@ -130,12 +130,6 @@ def _on_record(report: ProcessReport, run: str) -> str:
     if run:
         return f"The failure is on record (apdb.visit_processing, run {run})"
     return "The failure is on record (apdb status)"
-
-
-def frames(bias: Path | None, dark: Path | None, flat: Path | None) -> dict[str, Path]:
-    """Return the calibration frames that were given, by name."""
-    given = {"bias": bias, "dark": dark, "flat": flat}
-    return {name: path for name, path in given.items() if path is not None}
 
 
 def _info(

@@ -12,8 +12,7 @@ import typer
 
 import apdb
 from apdb.cli.context import print_json, settings
-from apdb.cli.image_options import Bias, Dark, FakesSeed, Fast, Flat, InstrumentName
-from apdb.cli.process import frames
+from apdb.cli.image_options import Bias, Dark, FakesSeed, Fast, Flat, InstrumentName, frames
 from apdb.cli.tables import show_rows
 
 if TYPE_CHECKING:

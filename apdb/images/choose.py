@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from apdb.errors import NotFound
 from apdb.images.files import Written
-from apdb.input.footprint import outside_polygon, unit_vectors
+from apdb.input.footprint import outside_polygon
+from apdb.input.sphere import unit_vectors
 from apdb.input.visit import Visit
 
 MIN_COVERAGE = 0.5

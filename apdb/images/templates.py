@@ -11,7 +11,8 @@ from apdb.errors import InvalidInput, NotFound, Problem
 from apdb.images.api import Images, Write
 from apdb.images.choose import MIN_COVERAGE, Choice, Template, choose
 from apdb.images.files import Written, put, template_path
-from apdb.input.footprint import bounding_circle, unit_vectors
+from apdb.input.footprint import bounding_circle
+from apdb.input.sphere import unit_vectors
 from apdb.input.visit import Visit
 
 

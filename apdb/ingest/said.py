@@ -15,6 +15,7 @@ from apdb.errors import InvalidInput
 from apdb.ingest.files import CatalogueFile
 from apdb.input import footprint
 from apdb.input.containers import RawColumn
+from apdb.input.sphere import unit_vectors
 from apdb.input.visit import Visit
 
 #: A footprint that nobody gives is a circle around the sources, larger than needed by this factor
@@ -207,7 +208,7 @@ def _circle(catalogue: CatalogueFile, rows: NDArray[np.intp] | None) -> dict[str
     if not good.any():
         return {"ra": 0.0, "dec": 0.0, "radius": FOOTPRINT_MINIMUM}
     try:
-        centre = footprint.bounding_circle(footprint.unit_vectors(ra[good], dec[good]))
+        centre = footprint.bounding_circle(unit_vectors(ra[good], dec[good]))
     except ValueError as error:
         raise InvalidInput(
             f"the sources of one visit lie all over the sky ({catalogue.path}): if they are of "

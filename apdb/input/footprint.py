@@ -8,32 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
 #: Points treated at a time against all edges of a polygon: bounds the memory of a many-sided one.
 _CELLS = 2_000_000
-
-
-def unit_vectors(ra: ArrayLike, dec: ArrayLike) -> Floats:
-    """Return the unit vectors of positions.
-
-    Parameters
-    ----------
-    ra, dec : array_like, shape (...,)
-        ICRS positions [deg], broadcast against each other.
-
-    Returns
-    -------
-    ndarray of float64, shape (..., 3)
-        Unit vectors.
-    """
-    lon, lat = np.broadcast_arrays(
-        np.radians(np.asarray(ra, float)), np.radians(np.asarray(dec, float))
-    )
-    across = np.cos(lat)
-    return np.stack([across * np.cos(lon), across * np.sin(lon), np.sin(lat)], axis=-1)
 
 
 def separation(a: Floats, b: Floats) -> Floats:

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from apdb.input import footprint
 from apdb.input.problems import Problems
+from apdb.input.sphere import unit_vectors
 
 MJD_MIN, MJD_MAX = 15_000.0, 150_000.0  # years 1899 to 2269
 MAX_RADIUS = 10.0  # deg: more than any camera's field, less than a radius given in arcsec
@@ -154,7 +155,7 @@ class Visit:
             if corners is None:
                 return
             self._set("boundary", tuple((float(ra), float(dec)) for ra, dec in corners))
-            circle = footprint.bounding_circle(footprint.unit_vectors(*corners.T))
+            circle = footprint.bounding_circle(unit_vectors(*corners.T))
             found = dict(zip(("ra", "dec", "radius"), circle, strict=True))
             for name, value in given.items():
                 if value is not None and not math.isclose(value, found[name] or 0, abs_tol=1e-9):
@@ -201,13 +202,13 @@ class Visit:
         ndarray of float64, shape (n,)
             Angle to the footprint [deg]; 0 inside.
         """
-        points = footprint.unit_vectors(np.atleast_1d(ra), np.atleast_1d(dec))
+        points = unit_vectors(np.atleast_1d(ra), np.atleast_1d(dec))
         if self.boundary is not None:
             corners = np.asarray(self.boundary, float)
-            return footprint.outside_polygon(points, footprint.unit_vectors(*corners.T))
+            return footprint.outside_polygon(points, unit_vectors(*corners.T))
         if self.ra is None or self.dec is None or self.radius is None:
             raise AssertionError("a visit has a footprint")
-        centre = footprint.unit_vectors(self.ra, self.dec)
+        centre = unit_vectors(self.ra, self.dec)
         return footprint.outside_circle(points, centre, self.radius)
 
     def contains(
@@ -291,7 +292,7 @@ def _corners(boundary: Any, problems: Problems) -> NDArray[np.float64] | None:
         text = f"corner {which} must have ra in [0, 360) and dec in [-90, 90]"
         problems.add("boundary", text, tuple(corners[which].tolist()))
         return None
-    vectors = footprint.unit_vectors(ra, dec)
+    vectors = unit_vectors(ra, dec)
     try:
         footprint.bounding_circle(vectors)
     except ValueError as error:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 from astropy.table import Table
-from astropy.wcs.utils import proj_plane_pixel_scales
 
 from pipeline.calibrate import Calibrated
 from pipeline.errors import FakesError
@@ -92,9 +91,7 @@ class Injection:
             Numbers, and the S/N at which half are found.
         """
         assert self.table is not None
-        scale = 0.2
-        if science.wcs is not None:
-            scale = float(np.sqrt(np.prod(proj_plane_pixel_scales(science.wcs)))) * 3600.0
+        scale = 0.2 if science.wcs is None else science.pixel_scale
         self.matches = match(self.table, dia_sources, pixel_scale=scale)
         try:
             efficiency = completeness(self.matches.fakes)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from astropy.wcs.utils import proj_plane_pixel_scales
 
-from apdb.input.footprint import bounding_circle, unit_vectors
+from apdb.input.footprint import bounding_circle
+from apdb.input.sphere import unit_vectors
 from pipeline.exposure import Exposure, Metrics
 from pipeline.process.same_pixels import corners
+from pipeline.psf import SIGMA_TO_FWHM
 
 _UNITS = {
     "calibrate.background": "adu",
@@ -45,7 +44,6 @@ _SUMMARY = {
     "star_e_median": "calibrate.psf_ellipticity",
     "ref_cat_source_density": "calibrate.reference_density",
 }
-_FWHM_TO_SIGMA = 1.0 / math.sqrt(8.0 * math.log(2.0))
 
 
 def units(metrics: Metrics) -> dict[str, str]:
@@ -89,15 +87,14 @@ def summary(exposure: Exposure, metrics: Metrics) -> dict[str, float]:
     ny, nx = exposure.shape
     at = corners(exposure)
     ra, dec, _ = bounding_circle(unit_vectors(*np.array(at).T))
-    scale = float(np.sqrt(np.prod(proj_plane_pixel_scales(exposure.wcs)))) * 3600.0
     found: dict[str, float] = {"n_psf_star": 0}
     found |= {column: metrics[name] for column, name in _SUMMARY.items() if name in metrics}
     found["n_psf_star"] = int(found["n_psf_star"])
     if exposure.photo_calib is not None:
         found.setdefault("zero_point", exposure.photo_calib.zero_point)
     if exposure.psf is not None:
-        found["psf_sigma"] = exposure.psf.fwhm * _FWHM_TO_SIGMA
-        found["seeing"] = exposure.psf.fwhm * scale
+        found["psf_sigma"] = exposure.psf.fwhm / SIGMA_TO_FWHM
+        found["seeing"] = exposure.psf.fwhm * exposure.pixel_scale
     places = zip(("llc", "lrc", "urc", "ulc"), at, strict=True)
     for name, (corner_ra, corner_dec) in places:
         found[f"{name}ra"], found[f"{name}dec"] = corner_ra, corner_dec
@@ -107,7 +104,7 @@ def summary(exposure: Exposure, metrics: Metrics) -> dict[str, float]:
         "detector": info.detector,
         "ra": ra,
         "dec": dec,
-        "pixel_scale": scale,
+        "pixel_scale": exposure.pixel_scale,
         "x_size": nx,
         "y_size": ny,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import IsrError
@@ -81,6 +82,40 @@ def read_raw(path: Path, given: ReadConfig, info: ExposureInfo | None) -> list[E
         read_exposure(path, hdu=number, instrument=given.instrument, info=info, unit="adu")
         for number in numbers[:n]
     ]
+
+
+def read_frames(
+    path: Path, given: ReadConfig, info: ExposureInfo | None, *, raw: bool
+) -> list[Exposure]:
+    """Read a file, raw or not, with the filter that the settings name.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    given : ReadConfig
+        What its header does not say.
+    info : ExposureInfo or None
+        Which visit it is.
+    raw : bool
+        Whether it is a raw frame.
+
+    Returns
+    -------
+    list of Exposure
+        One, or for raw frames one for each amplifier that has its own image.
+
+    Raises
+    ------
+    ReadError
+        It cannot be read.
+    IsrError
+        It has fewer images than the instrument has amplifiers.
+    """
+    read = read_raw(path, given, info) if raw else [read_image(path, given, info)]
+    if read[0].info is not None and given.band is not None:
+        read[0] = read[0].with_(info=replace(read[0].info, band=given.band))
+    return read
 
 
 def without_signature(

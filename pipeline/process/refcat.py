@@ -11,7 +11,8 @@ from astropy.units import UnitsWarning
 
 from apdb.database import Apdb
 from apdb.errors import ApdbError
-from apdb.input.footprint import bounding_circle, unit_vectors
+from apdb.input.footprint import bounding_circle
+from apdb.input.sphere import unit_vectors
 from apdb.reference.cone import filled
 from pipeline.errors import CalibrateError
 from pipeline.exposure import Exposure

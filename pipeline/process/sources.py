@@ -129,7 +129,7 @@ class Sources:
             choice = self._db.choose_template(visit, min_coverage=self._config.run.min_coverage)
         except NotFound as error:
             raise TemplateError(
-                f"{error}; `apdb templates add` puts one into the store, --template names a file"
+                f"{error}; `apdb templates build` makes one, --template names a file"
             ) from error
         return self._stored(choice.template), choice
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from astropy.wcs.utils import proj_plane_pixel_scales
 
 from apdb.database import Apdb
 from apdb.images.choose import Template
@@ -65,7 +64,6 @@ def add_template(
     if not usable.any():
         raise TemplateError("the template has no usable pixel: all are masked")
     of_visit = [] if template.info is None else [template.info.visit]
-    scale = float(np.sqrt(np.prod(proj_plane_pixel_scales(template.wcs)))) * 3600.0
     return db.add_template(
         name,
         band,
@@ -73,6 +71,6 @@ def add_template(
         corners(template),
         visits=list(visits) or of_visit,
         n_exposures=n_exposures,
-        seeing=template.psf.fwhm * scale,
+        seeing=template.psf.fwhm * template.pixel_scale,
         noise=float(np.sqrt(np.median(template.variance[usable]))),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from pipeline.process.identify import dia_source_ids
 from pipeline.process.injection import Injection
 from pipeline.process.naming import which
 from pipeline.process.quality import summary, units
-from pipeline.process.raw import read_image, read_raw, without_signature
+from pipeline.process.raw import read_frames, without_signature
 from pipeline.process.report import ProcessReport
 from pipeline.process.same_pixels import known, visit_of
 from pipeline.process.sources import Sources
@@ -188,15 +188,8 @@ class _Work:
             self._record(visit, products)
 
     def _read(self) -> list[Exposure]:
-        given, path, info = self.config.read, self.inputs.science, self.inputs.info
-        if self.sources.is_raw("adu"):
-            raws = read_raw(path, given, info)
-        else:
-            raws = [read_image(path, given, info)]
-        first = raws[0]
-        if first.info is not None and given.band is not None:
-            raws[0] = first.with_(info=replace(first.info, band=given.band))
-        return raws
+        raw = self.sources.is_raw("adu")
+        return read_frames(self.inputs.science, self.config.read, self.inputs.info, raw=raw)
 
     def _without_signature(self, raws: list[Exposure]) -> Exposure:
         instrument, frames = self.config.read.instrument, self.sources.frames()
