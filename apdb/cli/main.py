@@ -40,6 +40,7 @@ from apdb.errors import ApdbError, InvalidInput
 from pipeline.moving.errors import MovingError
 
 app = typer.Typer(
+    rich_markup_mode="markdown",
     name="apdb",
     no_args_is_help=True,
     # A traceback with local variables would show passwords out of connection strings.
