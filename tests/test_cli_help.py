@@ -10,6 +10,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from apdb.cli.main import app
+from apdb.cli.tables import show_rows
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -32,3 +33,10 @@ def test_help_shows_every_word(name: str) -> None:
         # In backticks are commands, which are shown without them.
         for word in (text or "").replace("`", "").split():
             assert word in shown, f"{word!r} of {text!r} is not shown"
+
+
+def test_tables_show_units_and_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    show_rows(["ra\n[deg]", "flux [nJy]"], [("night[1].fits", ":star:")], "within [arcsec]")
+    shown = capsys.readouterr().out
+    for word in ("[deg]", "[nJy]", "night[1].fits", ":star:", "[arcsec]"):
+        assert word in shown

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 import apdb
 from apdb.cli.context import print_json, settings
 from apdb.cli.store import AssociationRule
+from apdb.cli.tables import terminal
 from apdb.errors import InvalidInput
 from apdb.ingest.said import VisitOptions
 from apdb.ingest.visits import pieces
@@ -197,7 +197,7 @@ def duplicates(
             f"{row['n_dia_sources_1']} + {row['n_dia_sources_2']}",
         )
     if len(pairs):
-        Console().print(table)
+        terminal().print(table)
     typer.echo(f"{len(pairs)} pair(s) within {radius:g} arcsec")
 
 

@@ -6,11 +6,11 @@ import dataclasses
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 import apdb
 from apdb.cli.context import print_json, settings
+from apdb.cli.tables import terminal
 from apdb.errors import SchemaMismatch
 from apdb.schema import migrate
 
@@ -110,7 +110,7 @@ def show_settings(context: typer.Context) -> None:
     shown.columns[1].overflow = "fold"
     for each in found:
         shown.add_row(each.name, each.value, each.unit or "", each.allowed, each.meaning)
-    Console().print(shown)
+    terminal().print(shown)
 
 
 @app.command("set")

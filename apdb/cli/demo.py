@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 import apdb
 from apdb.cli.context import print_json, settings
 from apdb.cli.progress import ProgressBar, Steps
 from apdb.cli.store import AssociationRule, rule
-from apdb.cli.tables import show_report
+from apdb.cli.tables import show_report, terminal
 from apdb.demo import run as job
 from apdb.demo.broker import ArchiveReport, take_a_night
 from apdb.demo.material import SEED, replayed, simulated
@@ -64,7 +63,7 @@ def demo(
     anew each time. With --dsn or APDB_DSN it uses that database, which must be empty (or --keep),
     and removes nothing; if it is empty and has no archive, the archive goes below --out.
     """
-    say = Console(stderr=True, highlight=False)
+    say = terminal(stderr=True)
     say.print("preparing the database")
     dsn = settings(context).dsn
     if dsn is None:

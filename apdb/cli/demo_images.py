@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
 from apdb.cli.context import print_json, settings
-from apdb.cli.tables import show_report
+from apdb.cli.tables import show_report, terminal
 from apdb.database import Apdb
 from apdb.demo.images import ImagesReport, run_images
 
@@ -35,7 +34,7 @@ def demo_images(context: typer.Context, db: Apdb, out: Path, seed: int, limit: i
     """
     from apdb.cli.night_board import Board
 
-    say = Console(stderr=True, highlight=False)
+    say = terminal(stderr=True)
     with Board() as board:
         report = run_images(
             db, out, seed=seed, n_visits=max(2, limit or 6), say=say.print, watcher=board

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from apdb.cli.tables import terminal
 from pipeline.night.run import NightWatcher
 from pipeline.night.worker import Done, Image
 
@@ -17,7 +18,7 @@ class Board(NightWatcher):
     """A bar of images and a line for each process; failures stay on the screen."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = terminal(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

@@ -15,7 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 import apdb
 from apdb.cli.context import print_json, settings
 from apdb.cli.image_options import Bias, Dark, FakesSeed, Fast, Flat, InstrumentName, frames
-from apdb.cli.tables import show_rows
+from apdb.cli.tables import show_rows, terminal
 
 if TYPE_CHECKING:
     from pipeline.exposure import ExposureInfo
@@ -116,11 +116,11 @@ def process(
     else:
         _print(report, drawn)
     if report.state == "failed":
-        say = Console(stderr=True, highlight=False, soft_wrap=True)
+        say = terminal(stderr=True, soft_wrap=True)
         if report.trace is not None:
-            say.print(report.trace, style="dim", markup=False)
-        say.print(f"apdb: {science}: {report.stage}: {report.reason}", markup=False)
-        say.print(f"      {_on_record(report, run)}; correct the cause, then repeat.", markup=False)
+            say.print(report.trace, style="dim")
+        say.print(f"apdb: {science}: {report.stage}: {report.reason}")
+        say.print(f"      {_on_record(report, run)}; correct the cause, then repeat.")
         raise typer.Exit(1)
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from rich.console import Console
 from rich.text import Text
 
-from apdb.cli.tables import show_rows
+from apdb.cli.tables import show_rows, terminal
 from apdb.query.status import Severity, Status
 
 _COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"}
@@ -22,7 +21,7 @@ def show_status(status: Status) -> None:
     status : Status
         What `apdb.Apdb.status` returned.
     """
-    console = Console(soft_wrap=True, highlight=False)
+    console = terminal(soft_wrap=True)
     findings = status.findings
     if not findings:
         console.print(Text("All is well.", "green"))

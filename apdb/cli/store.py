@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 import apdb
 from apdb.cli.context import print_json, settings
 from apdb.cli.progress import ProgressBar
+from apdb.cli.tables import terminal
 from apdb.ingest.run import IngestSummary, Outcome, ingest
 from apdb.ingest.said import VisitOptions
 from apdb.store import Rule
@@ -100,7 +100,7 @@ def store(
 
 
 def _print(summary: IngestSummary) -> None:
-    console = Console()
+    console = terminal()
     by_file: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in summary.outcomes:
         by_file[outcome.path].append(outcome)
@@ -112,7 +112,7 @@ def _print(summary: IngestSummary) -> None:
         counts = [str(sum(o.state == state for o in outcomes)) for state in states]
         taken = [o for o in outcomes if o.state != "refused"]
         sums = (sum(o.n_sources for o in taken), sum(o.n_new_objects for o in taken))
-        table.add_row(escape(path), *counts, *map(str, sums))
+        table.add_row(path, *counts, *map(str, sums))
     console.print(table)
     if skipped := summary.count("skipped"):
         console.print(f"skipped: {skipped} stored already")
@@ -134,6 +134,6 @@ def _print_refusal(console: Console, outcome: Outcome) -> None:
     lines = outcome.reason.splitlines()
     if len(lines) > REASON_LINES:
         lines = [*lines[: REASON_LINES - 1], f"  … {len(lines) - REASON_LINES + 1} lines more"]
-    console.print(f"refused: {escape(place)}: {outcome.error}", soft_wrap=True, highlight=False)
+    console.print(f"refused: {place}: {outcome.error}", soft_wrap=True)
     for line in lines:
-        console.print(f"  {escape(line)}", soft_wrap=True, highlight=False)
+        console.print(f"  {line}", soft_wrap=True)

@@ -25,6 +25,34 @@ FORMATS = {
 _LEAST_WIDTH = 100
 
 
+def terminal(*, stderr: bool = False, soft_wrap: bool = False, width: int | None = None) -> Console:
+    """Return the terminal, to print texts on as they are.
+
+    Units and names of files have brackets, which rich would take for markup and leave out.
+
+    Parameters
+    ----------
+    stderr : bool
+        Whether it is standard error.
+    soft_wrap : bool
+        Whether lines are left to the terminal to wrap.
+    width : int, optional
+        Columns; by default those that it has.
+
+    Returns
+    -------
+    rich.console.Console
+    """
+    return Console(
+        stderr=stderr,
+        soft_wrap=soft_wrap,
+        width=width,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+
+
 def show_table(table: Table, columns: Sequence[str], title: str) -> None:
     """Print some columns of a Table, with their units.
 
@@ -54,10 +82,10 @@ def show_rows(heads: Sequence[str], rows: Iterable[Sequence[object]], title: str
     title : str
         Above it.
     """
-    console = Console(soft_wrap=False)
+    console = terminal()
     if not console.is_terminal:
         # What is piped to a file or a pager is not cut at 80 columns.
-        console = Console(width=max(_LEAST_WIDTH, 30 * len(heads)))
+        console = terminal(width=max(_LEAST_WIDTH, 30 * len(heads)))
     drawn = RichTable(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for head in heads:
         drawn.add_column(head, justify="right", overflow="fold")
@@ -186,7 +214,7 @@ def show_report(facts: Mapping[str, str], steps: Mapping[str, str], head: str) -
     table = RichTable(box=None, show_header=False, pad_edge=False)
     for name, fact in facts.items():
         table.add_row(name, fact)
-    console = Console(highlight=False)
+    console = terminal()
     console.print()
     console.print(table)
     console.print()

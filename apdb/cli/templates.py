@@ -13,7 +13,7 @@ from rich.progress import Progress, track
 import apdb
 from apdb.cli.context import print_json, settings
 from apdb.cli.image_options import Bias, Dark, Flat, InstrumentName, frames
-from apdb.cli.tables import show_rows
+from apdb.cli.tables import show_rows, terminal
 from apdb.images.choose import Template
 
 app = typer.Typer(
@@ -130,9 +130,7 @@ def build(
             n_exposures=len(made.seeing),
         )
     for path, why in made.left_out.items():
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"apdb: {path} is left out: {why}", markup=False
-        )
+        terminal(stderr=True, soft_wrap=True).print(f"apdb: {path} is left out: {why}")
     if settings(context).json:
         left_out = {str(path): why for path, why in made.left_out.items()}
         seeing = {str(path): width for path, width in made.seeing.items()}
