@@ -346,6 +346,19 @@ def test_on_the_command_line(store: apdb.Apdb, field: SimulatedField, tmp_path: 
     )
 
 
+def test_a_filter_that_is_not_known_is_said_before_the_work(run: Process, store: apdb.Apdb) -> None:
+    config = ProcessConfig().with_read(band="Halpha")
+    report = run(config=config)
+    assert (report.state, report.stage) == ("failed", "read")
+    assert report.reason is not None
+    assert report.reason.startswith("unknown filter 'Halpha': known are g, i, r, u, y, z; ")
+    assert set(report.timings) == {"read"}
+    (record,) = store.processed()
+    assert (record.state, record.stage) == ("failed", "read")
+    store.add_band("Halpha", "r")
+    assert run(config=config).stage != "read"
+
+
 def test_templates_on_the_command_line(
     store: apdb.Apdb, field: SimulatedField, tmp_path: Path
 ) -> None:

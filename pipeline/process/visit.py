@@ -27,7 +27,7 @@ from apdb.input.visit import Visit
 from apdb.schema.catalogue import table
 from apdb.store import StoreReport
 from pipeline.calibrate import Calibrated
-from pipeline.errors import StageError
+from pipeline.errors import ReadError, StageError
 from pipeline.exposure import Exposure, ExposureInfo
 from pipeline.io import write_exposure
 from pipeline.process.config import ProcessConfig
@@ -158,6 +158,12 @@ class _Work:
         exposure = raws[0]
         info = known(exposure)
         self.report.visit, self.report.detector = info.visit, info.detector
+        bands = self.db.bands()
+        if info.band not in bands:
+            raise ReadError(
+                f"unknown filter {info.band!r}: known are {', '.join(sorted(bands))}; "
+                f"`apdb db band {info.band} BAND` makes it known as one of the survey's bands"
+            )
         if self._is_done():
             self.report.kept = True
             return
