@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import fastavro
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -108,3 +109,11 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set APDB_TEST_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def asteroid_alerts(test_data: Path) -> list[dict[str, Any]]:
+    """The real alerts of solar-system objects; only to be read."""
+    with (test_data / "rubin" / "alerts.avro").open("rb") as file:
+        reader: Any = fastavro.reader(file)
+        return [alert for alert in reader if alert["mpc_orbits"]]
