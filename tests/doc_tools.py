@@ -15,6 +15,7 @@ from typing import Any
 
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUN = {"python", "bash"}
+BIN = Path(sys.executable).parent
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,20 @@ def blocks(text: str) -> list[Block]:
     return found
 
 
-def outputs(page: Path, folder: Path, environment: dict[str, str]) -> Iterator[tuple[Block, str]]:
-    """Run the blocks of a page in order, in one namespace; yield what each prints."""
+def outputs(
+    page: Path, folder: Path, environment: dict[str, str], programs: Path = BIN
+) -> Iterator[tuple[Block, str]]:
+    """Run the blocks of a page in order, in one namespace; yield what each prints.
+
+    What is in the folder of programs hides what the shell would take.
+    """
     namespace: dict[str, Any] = {"__name__": "tutorial"}
     for block in blocks(page.read_text(encoding="utf-8")):
         if block.language == "python":
             yield block, _run_python(block, page, namespace)
         else:
-            yield block, _run_bash(block, page, folder, environment)
+            path = os.pathsep.join([str(programs), str(BIN), os.environ["PATH"]])
+            yield block, _run_bash(block, page, folder, {"PATH": path, **environment})
 
 
 def _run_python(block: Block, page: Path, namespace: dict[str, Any]) -> str:
@@ -62,11 +69,10 @@ def _run_python(block: Block, page: Path, namespace: dict[str, Any]) -> str:
 
 
 def _run_bash(block: Block, page: Path, folder: Path, environment: dict[str, str]) -> str:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block.code],
         cwd=folder,
-        env=os.environ | {"PATH": path, "COLUMNS": "100", **environment},
+        env=os.environ | {"COLUMNS": "100", **environment},
         capture_output=True,
         text=True,
         timeout=120,

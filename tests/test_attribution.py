@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
-import fastavro
 import numpy as np
 import psycopg
 import pytest
@@ -17,13 +15,6 @@ from pipeline.moving.ephemeris import apparent
 from pipeline.moving.kernel import AU_KM
 
 KMS = AU_KM / 86400.0
-
-
-@pytest.fixture(scope="module")
-def alerts(test_data: Path) -> list[dict[str, Any]]:
-    """The real alerts of solar-system objects."""
-    with (test_data / "rubin" / "alerts.avro").open("rb") as file:
-        return [alert for alert in fastavro.reader(file) if alert["mpc_orbits"]]
 
 
 def visits(alerts: list[dict[str, Any]]) -> list[tuple[apdb.Visit, dict[str, np.ndarray]]]:
@@ -131,10 +122,10 @@ def hold(connection: Any, alerts: list[dict[str, Any]]) -> None:
 
 
 def test_real_detections_are_attributed_when_stored(
-    db: apdb.Apdb, alerts: list, plain_connection: Any
+    db: apdb.Apdb, asteroid_alerts: list, plain_connection: Any
 ) -> None:
-    given = visits(alerts)
-    prepare(db, alerts, given)
+    given = visits(asteroid_alerts)
+    prepare(db, asteroid_alerts, given)
     for visit, columns in given:
         report = db.store_visit(visit, columns)
         half = len(columns["ra"]) // 2
@@ -142,30 +133,32 @@ def test_real_detections_are_attributed_when_stored(
         assert (report.ss_object_id[:half] > 2**53).all()
         assert (report.ss_object_id[half:] == 0).all()
         assert (report.dia_object_id[half:] > 0).all()
-    hold(plain_connection, alerts)
+    hold(plain_connection, asteroid_alerts)
     counted = plain_connection.execute(
         "select designation, n_obs, g_n_obs + r_n_obs + i_n_obs + z_n_obs + y_n_obs + u_n_obs from apdb.ss_object"
     ).fetchall()
-    assert {row[0] for row in counted} == {alert["mpc_orbits"]["designation"] for alert in alerts}
+    assert {row[0] for row in counted} == {
+        alert["mpc_orbits"]["designation"] for alert in asteroid_alerts
+    }
     assert all(row[1] == row[2] == 1 for row in counted)
 
 
 def test_visits_without_ephemerides_are_attributed_later(
-    db: apdb.Apdb, alerts: list, plain_connection: Any
+    db: apdb.Apdb, asteroid_alerts: list, plain_connection: Any
 ) -> None:
-    given = visits(alerts)
+    given = visits(asteroid_alerts)
     for visit, columns in given:
         report = db.store_visit(visit, columns)
         assert report.ephemerides_missing
         assert (report.ss_object_id == 0).all()
     assert all(each.n_dia_sources is None for each in db.attribute())
-    prepare(db, alerts, given)
+    prepare(db, asteroid_alerts, given)
     done = db.attribute()
     assert len(done) == len(given)
-    assert sum(each.n_dia_sources for each in done) == len(alerts)
+    assert sum(each.n_dia_sources for each in done) == len(asteroid_alerts)
     # Those that their detections had started as DIAObjects are left empty.
-    assert sum(len(each.retired) for each in done) == len(alerts)
-    hold(plain_connection, alerts)
+    assert sum(len(each.retired) for each in done) == len(asteroid_alerts)
+    hold(plain_connection, asteroid_alerts)
     assert db.attribute() == []
     visit = given[0][0]
     again = db.attribute(visit.visit, visit.detector)
@@ -175,14 +168,14 @@ def test_visits_without_ephemerides_are_attributed_later(
     n = plain_connection.execute(
         "select count(*) from apdb.dia_source where ss_object_reassoc_time_mjd_tai is not null"
     ).fetchone()
-    assert n == (len(alerts),)
+    assert n == (len(asteroid_alerts),)
     with pytest.raises(apdb.InvalidInput, match="visit and detector"):
         db.attribute(visit.visit)
 
 
-def test_what_is_far_too_bright_is_not_it(db: apdb.Apdb, alerts: list) -> None:
-    given = visits(alerts)[:1]
-    prepare(db, alerts, given)
+def test_what_is_far_too_bright_is_not_it(db: apdb.Apdb, asteroid_alerts: list) -> None:
+    given = visits(asteroid_alerts)[:1]
+    prepare(db, asteroid_alerts, given)
     visit, columns = given[0]
     report = db.store_visit(visit, columns | {"psf_flux": columns["psf_flux"] * 100})
     assert (report.ss_object_id == 0).all()

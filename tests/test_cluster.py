@@ -22,7 +22,6 @@ from apdb.server.cluster import Cluster
 from apdb.server.pg_conf import MIB
 from apdb.server.pg_place import ServerUser
 
-pytestmark = pytest.mark.xdist_group("cluster")
 SMALL = 256 * MIB
 AS_ROOT = os.getuid() == 0
 APDB = [sys.executable, "-c", "from apdb.cli.main import main; main()"]

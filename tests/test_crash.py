@@ -43,7 +43,6 @@ from apdb.server.cluster import Cluster
 from apdb.session import client_name
 from apdb.translate import translated
 
-pytestmark = pytest.mark.xdist_group("crash")
 FORK = multiprocessing.get_context("forkserver")
 FORK.set_forkserver_preload(["crash_client"])
 AT_RANDOM = ["at random"] * 6

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
-import fastavro
 import pytest
 
 from apdb.errors import InvalidInput
@@ -79,13 +78,8 @@ def test_what_is_no_packed_designation_is_refused(text: str) -> None:
         unpack(text)
 
 
-def test_identifiers_are_those_of_rubin(test_data: Path) -> None:
-    with (test_data / "rubin" / "alerts.avro").open("rb") as file:
-        orbits = [
-            (alert["diaSource"]["ssObjectId"], alert["mpc_orbits"])
-            for alert in fastavro.reader(file)
-            if alert["mpc_orbits"]
-        ]
+def test_identifiers_are_those_of_rubin(asteroid_alerts: list[dict[str, Any]]) -> None:
+    orbits = [(alert["diaSource"]["ssObjectId"], alert["mpc_orbits"]) for alert in asteroid_alerts]
     assert len(orbits) == 21
     for identifier, orbit in orbits:
         packed = orbit["packed_primary_provisional_designation"]

@@ -6,9 +6,11 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from doc_tools import agrees, outputs
+from warm_cli import warm_apdb
 
 import apdb
 from apdb.cli.main import app
@@ -116,14 +118,26 @@ def test_routines_named_exist(page: Path) -> None:
         assert name in known | python, f"{page.name}: apdb.{name}"
 
 
+@pytest.fixture(scope="module")
+def programs() -> Iterator[Path]:
+    # pytest's own folders are too long for a socket.
+    with TemporaryDirectory(prefix="apdb-p-") as folder, warm_apdb(Path(folder)) as warm:
+        yield warm
+
+
 @pytest.mark.parametrize(("name", "n_blocks"), [("README.md", 4), ("docs/tutorial.md", 15)])
 def test_page_runs_and_prints_what_it_shows(
-    name: str, n_blocks: int, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    n_blocks: int,
+    dsn: str,
+    programs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("APDB_DSN", dsn)
     monkeypatch.chdir(tmp_path)
     ran = 0
-    for block, printed in outputs(ROOT / name, tmp_path, {"APDB_DSN": dsn}):
+    for block, printed in outputs(ROOT / name, tmp_path, {"APDB_DSN": dsn}, programs):
         ran += 1
         place = f"{name}:{block.line}"
         if block.shown is None:

@@ -6,7 +6,6 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
-import fastavro
 import numpy as np
 import psycopg
 import pytest
@@ -150,11 +149,11 @@ def test_a_night_is_replaced_and_old_ones_go(
         )
 
 
-def test_errors_on_the_sky_are_those_of_the_covariance(db: apdb.Apdb, test_data: Path) -> None:
-    with (test_data / "rubin" / "alerts.avro").open("rb") as file:
-        alerts = [alert for alert in fastavro.reader(file) if alert["mpc_orbits"]]
+def test_errors_on_the_sky_are_those_of_the_covariance(
+    db: apdb.Apdb, asteroid_alerts: list[dict[str, Any]]
+) -> None:
     db.set_setting("site_longitude", -70.75)
-    db.load_orbits([alert["mpc_orbits"] for alert in alerts])
+    db.load_orbits([alert["mpc_orbits"] for alert in asteroid_alerts])
     night = dt.date(2026, 3, 8)
     db.build_ephemerides(night, workers=1)
     with db.reading() as connection:

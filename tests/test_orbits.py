@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import fastavro
 import numpy as np
 import psycopg
 import pytest
@@ -33,13 +32,6 @@ EROS = (
     "   1.4581823  0 MPO467611  8406  52 1893-2019 0.69 M-v 38h MPCLINUX   1804    (433) Eros"
     "               20190509"
 )
-
-
-@pytest.fixture(scope="module")
-def alerts(test_data: Path) -> list[dict[str, Any]]:
-    """The real alerts of solar-system objects."""
-    with (test_data / "rubin" / "alerts.avro").open("rb") as file:
-        return [alert for alert in fastavro.reader(file) if alert["mpc_orbits"]]
 
 
 def test_elements_are_those_of_horizons(test_data: Path) -> None:
@@ -117,8 +109,10 @@ def test_real_files_are_read_whole(test_data: Path) -> None:
     assert halley.elements.peri_time[0] == pytest.approx(46466.89532, abs=1e-9)
 
 
-def test_rows_of_real_alerts_are_loaded(db: apdb.Apdb, alerts: list, plain_connection: Any) -> None:
-    rows = [alert["mpc_orbits"] for alert in alerts]
+def test_rows_of_real_alerts_are_loaded(
+    db: apdb.Apdb, asteroid_alerts: list, plain_connection: Any
+) -> None:
+    rows = [alert["mpc_orbits"] for alert in asteroid_alerts]
     loaded = db.load_orbits(rows, name="alerts")
     assert (loaded.n_orbits, loaded.n_new, loaded.n_changed, loaded.bad) == (21, 21, 0, [])
     again = db.load_orbits(rows, name="the same")
@@ -129,8 +123,8 @@ def test_rows_of_real_alerts_are_loaded(db: apdb.Apdb, alerts: list, plain_conne
             row["designation"]: row for row in cursor.execute("select * from apdb.mpc_orbits")
         }
     by_id = {row["ss_object_id"]: row for row in stored}
-    assert by_id.keys() == {alert["diaSource"]["ssObjectId"] for alert in alerts}
-    for alert in alerts:
+    assert by_id.keys() == {alert["diaSource"]["ssObjectId"] for alert in asteroid_alerts}
+    for alert in asteroid_alerts:
         given = alert["mpc_orbits"]
         row = by_id[alert["diaSource"]["ssObjectId"]]
         document = json.loads(given["mpc_orb_jsonb"])
@@ -222,8 +216,8 @@ def test_an_object_has_one_orbit_by_whatever_name(db: apdb.Apdb, tmp_path: Path)
     assert stored() == [(ss_object_id("I98P00A"), "A898 PA", "eros.txt")]
 
 
-def test_covariances_that_are_none_are_left_out(db: apdb.Apdb, alerts: list) -> None:
-    row = alerts[0]["mpc_orbits"]
+def test_covariances_that_are_none_are_left_out(db: apdb.Apdb, asteroid_alerts: list) -> None:
+    row = asteroid_alerts[0]["mpc_orbits"]
     document = json.loads(row["mpc_orb_jsonb"])
     zero = dict.fromkeys(document["CAR"]["covariance"], 0.0)
     document["CAR"]["covariance"] = zero

@@ -8,7 +8,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import fastavro
 import numpy as np
 import psycopg
 import pyarrow.parquet as pq
@@ -22,13 +21,6 @@ from apdb.solar_system.readers import read_orbits
 from pipeline.moving.elements import Elements
 from pipeline.moving.orbit_facts import moid_earth, tisserand_j
 from pipeline.moving.photometry import fit_hg12, hg12_magnitude, hg_magnitude
-
-
-@pytest.fixture(scope="module")
-def alerts(test_data: Path) -> list[dict[str, Any]]:
-    """The real alerts of solar-system objects."""
-    with (test_data / "rubin" / "alerts.avro").open("rb") as file:
-        return [alert for alert in fastavro.reader(file) if alert["mpc_orbits"]]
 
 
 def test_distances_of_orbits_are_those_of_jpl(test_data: Path) -> None:
@@ -200,14 +192,16 @@ def test_slopes_that_cannot_be_fitted_are_held() -> None:
 
 def test_objects_of_real_alerts_are_characterized(
     db: apdb.Apdb,
-    alerts: list,
+    asteroid_alerts: list,
     plain_connection: Any,
 ) -> None:
-    given = visits(alerts)
-    prepare(db, alerts, given)
+    given = visits(asteroid_alerts)
+    prepare(db, asteroid_alerts, given)
     for visit, columns in given:
         db.store_visit(visit, columns)
-    assert db.characterize_ss_objects() == len({a["diaSource"]["ssObjectId"] for a in alerts})
+    assert db.characterize_ss_objects() == len(
+        {a["diaSource"]["ssObjectId"] for a in asteroid_alerts}
+    )
     with plain_connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
         rows = cursor.execute("select * from apdb.ss_object").fetchall()
         orbits = {r["designation"]: r for r in cursor.execute("select * from apdb.mpc_orbits")}

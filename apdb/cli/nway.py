@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,8 +15,9 @@ import apdb
 from apdb.cli.context import print_json, settings
 from apdb.cli.tables import check_out, write_table
 from apdb.errors import InvalidInput
-from apdb.nway.run import NwayResult, nway
-from apdb.nway.sources import Columns
+
+if TYPE_CHECKING:
+    from apdb.nway.run import NwayResult
 
 
 def nway_(
@@ -71,6 +72,9 @@ def nway_(
     weighted mean, median, scatter, MAD, extremes and chi2 of the flux; scatter beyond the errors,
     and scatter over mean.
     """
+    from apdb.nway.run import nway  # with scipy, which other commands do without
+    from apdb.nway.sources import Columns
+
     to = _targets(out, sources_out, overwrite, in_database)
     database: Any = nullcontext(None)
     if in_database:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import get_body_barycentric_posvel
 from astropy.time import Time
 from numpy.typing import NDArray
-from scipy.interpolate import CubicHermiteSpline
+
+if TYPE_CHECKING:
+    from scipy.interpolate import CubicHermiteSpline
 
 _BLOCK = 512
 """Days that are asked of the ephemeris at once."""
@@ -43,6 +45,10 @@ def earth_barycentric(mjd_tai: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=256)
 def _spline(block: int) -> CubicHermiteSpline:
+    # Half a second that every command would pay for.
+    from astropy.coordinates import get_body_barycentric_posvel
+    from scipy.interpolate import CubicHermiteSpline
+
     days = np.arange(block * _BLOCK, (block + 1) * _BLOCK + 1, dtype=float)
     # TDB stays within 2 ms of this; from TAI astropy would go by UTC, unknown years ahead
     time = Time(days, _TDB_MINUS_TAI, format="mjd", scale="tdb")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, log_ndtr, ndtri_exp
 
 from apdb.features.aliases import resolve
 from apdb.features.harmonics import N_HARMONICS, Curves, Fit, fit, refine, subtracted
@@ -273,6 +272,8 @@ def significance(power: float, n: int, width: float) -> float:
     float
         Standard deviations, at least 0.
     """
+    from scipy.special import gammaln, log_ndtr, ndtri_exp  # slow to import for all commands
+
     left = np.log1p(-min(power, 1.0 - 1e-15))
     ln_single = 0.5 * (n - 3) * left
     ln_gamma = 0.5 * np.log(2.0 / (n - 1)) + gammaln(0.5 * (n - 1)) - gammaln(0.5 * (n - 2))

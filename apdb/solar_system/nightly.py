@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import healpy
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
@@ -173,6 +172,8 @@ class _Made:
 
     def batches(self, night_mjd: int) -> Iterator[tuple[str, Batch]]:
         """Yield both tables, in an order in which neighbours on the sky are near each other."""
+        import healpy  # with matplotlib; few commands need it
+
         for name, parts in self._parts.items():
             joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
             pixels = healpy.ang2pix(4096, joined["ra"], joined["dec"], nest=True, lonlat=True)
