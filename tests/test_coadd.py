@@ -20,8 +20,6 @@ from pipeline.io import read_exposure, write_exposure
 from pipeline.process.coadd import common_grid
 from pipeline.scene import Night, NightConfig, simulate_night, tan_wcs
 
-pytestmark = pytest.mark.xdist_group("coadd")  # one night for all
-
 CONFIG = NightConfig(
     seed=11,
     n_visits=4,
