@@ -1,15 +1,17 @@
--- makes sure that a polygon is one that Q3C can search
+-- the cone around a polygon of great circles
 --
--- contract: true or an error; with constant arguments it runs once, when the query is planned. It does
---   not look for edges that cross.
+-- contract: about the mean of the corners. A cone of less than 90 deg that holds the corners holds the great circles
+--   between them, too. With constant arguments it runs once, when the query is planned. It does not look for edges
+--   that cross. Q3C has a search by polygons of its own, q3c_poly_query, but that of 2.0.0 misses what a concave one
+--   holds next to an edge of a cube face.
 -- args:
 --   p_vertices [deg]: ra, dec, ra, dec … of 3 to 100 corners within 15 deg of their middle
--- returns: true
--- errors: VA001 when it is not
+-- returns: ra, dec, radius [deg]
+-- errors: VA001 when the polygon has too few or too many corners, is too large, or out of range
 -- locks: none
 -- cost: 1 us a corner
-create or replace function apdb.check_polygon(p_vertices double precision[])
-returns boolean
+create or replace function apdb.cone_around_polygon(p_vertices double precision[])
+returns double precision[]
 language plpgsql immutable parallel safe cost 1
 set search_path = apdb, @q3c@, pg_catalog, pg_temp
 as $$
@@ -52,6 +54,6 @@ begin
             round(v_farthest::numeric, 2)
         using errcode = 'VA001', hint = 'Cut it, or search a cone.';
     end if;
-    return true;
+    return array[v_ra - 360.0 * floor(v_ra / 360.0), v_dec, v_farthest * (1.0 + 1e-9) + 1e-9];
 end
 $$;
