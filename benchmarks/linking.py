@@ -27,7 +27,7 @@ from pipeline.moving.fit import FitRules, fit_orbit
 from pipeline.moving.kernel import planets
 from pipeline.moving.link import link_tracklets
 from pipeline.moving.observers import observer_state
-from pipeline.moving.population import draw
+from pipeline.moving.population import CLASSES, draw
 from pipeline.moving.propagate import propagate
 from pipeline.moving.purify import purify
 from pipeline.moving.recover import Recovery, owners, recover, relative_error
@@ -38,6 +38,7 @@ from pipeline.moving.simulate import (
     observe,
     simulate_sky,
 )
+from pipeline.moving.singles import add_singles
 from pipeline.moving.times import tdb_from_tai
 from pipeline.moving.tracklets import find_tracklets
 from pipeline.moving.weights import position_errors
@@ -87,7 +88,8 @@ def linked(found: Detections, truth: np.ndarray, n_objects: int) -> dict[str, An
 
     def both() -> Any:
         tracklets = find_tracklets(found)
-        return purify(found, tracklets, link_tracklets(tracklets))
+        linked = purify(found, tracklets, link_tracklets(tracklets))
+        return add_singles(found, tracklets, linked)
 
     made, wall, cpu = clock(both)
     owner = owners(truth, made)
@@ -136,20 +138,24 @@ def surveys(seeds: int, folder: Path | None) -> tuple[dict[str, Any], list[Recov
             from apdb.plots.moving import draw_recovery
 
             draw_recovery(done[0], folder)
-    counts = [d.completeness() for d in done]
     return {
         "seeds": seeds,
         "n_detections": [len(d.sky.found) for d in done],
-        "completeness": {
-            name: [sum(c[name][k] for c in counts) for k in (0, 1)] for name in counts[0]
-        },
+        # Of those seen on three nights or more: twice on two of these, and at all.
+        "completeness": _completeness(done, 2),
+        "completeness_of_all": _completeness(done, 0),
         "purity": float(np.mean(np.concatenate([d.owner for d in done]) >= 0)),
         "fits_believed": float(np.mean([f.good for d in done for f in d.fits])),
         "seconds": [{k: round(v, 1) for k, v in d.seconds.items()} for d in done],
         "median_relative_error_of_a": {
-            name: _median_error(done, k) for k, name in enumerate(counts[0])
+            name: _median_error(done, k) for k, name in enumerate(CLASSES)
         },
     }, done
+
+
+def _completeness(done: list[Recovery], pairs: int) -> dict[str, list[int]]:
+    counts = [d.completeness(pairs) for d in done]
+    return {name: [sum(c[name][k] for c in counts) for k in (0, 1)] for name in CLASSES}
 
 
 def _median_error(done: list[Recovery], kind: int) -> float | None:
@@ -184,6 +190,7 @@ def jpl(folder: Path) -> dict[str, Any]:
             "rejected": int((~fit.used).sum()),
             "rms": round(fit.rms, 3),
             "offset_au": float(np.linalg.norm(off[:3])),
+            "error_au": float(np.linalg.norm(error[:3])),
             "worst_sigma": round(float(np.abs(off / error).max()), 2),
             "wall_s": round(wall, 2),
         }

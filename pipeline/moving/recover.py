@@ -17,6 +17,7 @@ from pipeline.moving.population import CLASSES
 from pipeline.moving.propagate import propagate
 from pipeline.moving.purify import Linkages, purify
 from pipeline.moving.simulate import SimulatedSky, linkable
+from pipeline.moving.singles import add_singles
 from pipeline.moving.tracklets import find_tracklets
 
 Watch = Callable[[str, int, int], None]
@@ -37,8 +38,6 @@ class Recovery:
     owner : (m,) int64
         Row of the object that all detections of a linkage are of; -1 where they are of several, or
         false.
-    expected : (k,) int64
-        Rows of the objects that could be linked: seen twice on three nights or more.
     n_tracklets : int
         Tracklets.
     seconds : dict of str to float
@@ -49,7 +48,6 @@ class Recovery:
     linkages: Linkages
     fits: list[OrbitFit]
     owner: Ints
-    expected: Ints
     n_tracklets: int
     seconds: dict[str, float]
 
@@ -58,16 +56,22 @@ class Recovery:
         """Part of the linkages that are of one object wholly."""
         return float((self.owner >= 0).mean()) if len(self.owner) else 1.0
 
-    def completeness(self) -> dict[str, tuple[int, int]]:
+    def completeness(self, pairs: int = 2) -> dict[str, tuple[int, int]]:
         """Return how many objects of each class were found, and how many could be.
+
+        Parameters
+        ----------
+        pairs : int, default 2
+            Those seen on three nights or more count that were seen twice on so many of them.
 
         Returns
         -------
         dict of str to tuple of int
             By the name of the class.
         """
-        kinds = self.sky.population.kind[self.expected]
-        found = np.isin(self.expected, self.owner)
+        expected = linkable(self.sky, pairs=pairs)
+        kinds = self.sky.population.kind[expected]
+        found = np.isin(expected, self.owner)
         return {
             name: (int(found[kinds == k].sum()), int((kinds == k).sum()))
             for k, name in enumerate(CLASSES)
@@ -130,6 +134,8 @@ def recover(
     clock.append(time.monotonic())
     linked = purify(sky.found, tracklets, candidates, progress=lambda n, of: say("clusters", n, of))
     clock.append(time.monotonic())
+    linked = add_singles(sky.found, tracklets, linked, link)
+    clock.append(time.monotonic())
     fits = []
     for i in range(len(linked)):
         say("orbits", i + 1, len(linked))
@@ -137,9 +143,9 @@ def recover(
         start = (linked.states[i] + sun, linked.reference)
         fits.append(fit_orbit(sky.found.take(linked.groups[i]), start, fit))
     clock.append(time.monotonic())
-    steps = ("tracklets", "link", "purify", "fit")
+    steps = ("tracklets", "link", "purify", "singles", "fit")
     return Recovery(
-        sky, linked, fits, owners(sky.truth, linked), linkable(sky), len(tracklets),
+        sky, linked, fits, owners(sky.truth, linked), len(tracklets),
         dict(zip(steps, np.diff(clock).tolist(), strict=True)),
     )  # fmt: skip
 
