@@ -1,7 +1,8 @@
 """Linking and orbit fits against simulations and real observations: `./dev bench linking`.
 
 The 300 asteroids of the reference data, 1,000 with 30,000 false detections, simulated surveys of
-five classes, and fits: JPL's states, 3I/ATLAS, numbered asteroids, short arcs.
+five classes, and fits: JPL's states, 3I/ATLAS, numbered asteroids, short arcs. Main-belt asteroids are linked by heliolinx,
+too, if there is one: see `benchmarks.linking_peers`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.common import versions, write_results
+from benchmarks.linking_peers import heliolinx, heliolinx_python
 from pipeline.moving.detections import Detections, detections, unit_vectors
 from pipeline.moving.fit import FitRules, fit_orbit
 from pipeline.moving.kernel import planets
@@ -92,7 +94,7 @@ def linked(found: Detections, truth: np.ndarray, n_objects: int) -> dict[str, An
         return add_singles(found, tracklets, linked)
 
     made, wall, cpu = clock(both)
-    owner = owners(truth, made)
+    owner = owners(truth, made.groups)
     return {
         "n_detections": len(found),
         "n_objects": n_objects,
@@ -104,12 +106,29 @@ def linked(found: Detections, truth: np.ndarray, n_objects: int) -> dict[str, An
     }
 
 
+def beside(found: Detections, truth: np.ndarray, folder: Path) -> dict[str, Any] | str:
+    """Link the same detections with heliolinx, on its own hypotheses for the main belt."""
+    if heliolinx_python() is None:
+        return "left out: HELIOLINX_PYTHON names no interpreter that has it"
+    table = np.loadtxt(folder / "linking" / "heliohypo_mb01")
+    made = heliolinx(found, table[:, [0, 1, 3]])
+    owner = owners(truth, made.groups)
+    return {
+        "n_found": len(np.unique(owner[owner >= 0])),
+        "n_linkages": len(owner),
+        "purity": float((owner >= 0).mean()),
+        "wall_s": round(made.wall, 2),
+        "cpu_s": round(made.cpu, 2),
+    }
+
+
 def three_hundred(folder: Path) -> dict[str, Any]:
     """The 300 simulated asteroids of the reference data."""
     with (folder / "linking" / "sim300_13d_ades.csv").open() as file:
         rows = list(csv.DictReader(file))
     truth = np.array([int(r["provID"][1:]) for r in rows])
-    return linked(of_rows(rows, np.full(len(rows), 0.1)), truth, 300)
+    found = of_rows(rows, np.full(len(rows), 0.1))
+    return {**linked(found, truth, 300), "heliolinx": beside(found, truth, folder)}
 
 
 def asteroids(n: int, false: float, seed: int) -> SimulatedSky:
@@ -256,7 +275,10 @@ def main() -> int:
     # Whatever is compiled is compiled before the clock runs.
     linked(sky.found.take(sky.truth == 0), sky.truth[sky.truth == 0], 1)
     found: dict[str, Any] = {"300": three_hundred(folder)}
-    found["1000 + 30000"] = linked(sky.found, sky.truth, 1000)
+    found["1000 + 30000"] = {
+        **linked(sky.found, sky.truth, 1000),
+        "heliolinx": beside(sky.found, sky.truth, folder),
+    }
     found["survey"], _ = surveys(asked.seeds, asked.figures)
     found["jpl"] = jpl(folder)
     found["numbered"] = numbered(folder)

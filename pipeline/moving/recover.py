@@ -13,6 +13,7 @@ from pipeline.moving.elements import Elements, ecliptic, elements_of
 from pipeline.moving.fit import FitRules, OrbitFit, fit_orbit
 from pipeline.moving.kernel import planets
 from pipeline.moving.link import LinkRules, link_tracklets
+from pipeline.moving.membership import Groups
 from pipeline.moving.population import CLASSES
 from pipeline.moving.propagate import propagate
 from pipeline.moving.purify import Linkages, purify
@@ -145,27 +146,27 @@ def recover(
     clock.append(time.monotonic())
     steps = ("tracklets", "link", "purify", "singles", "fit")
     return Recovery(
-        sky, linked, fits, owners(sky.truth, linked), len(tracklets),
+        sky, linked, fits, owners(sky.truth, linked.groups), len(tracklets),
         dict(zip(steps, np.diff(clock).tolist(), strict=True)),
     )  # fmt: skip
 
 
-def owners(truth: Ints, linked: Linkages) -> Ints:
+def owners(truth: Ints, groups: Groups) -> Ints:
     """Return the object of each linkage.
 
     Parameters
     ----------
     truth : (n,) int64
         Row of the object of each detection; negative for false ones.
-    linked : Linkages
-        Linkages.
+    groups : Groups
+        Rows of the detections of each linkage.
 
     Returns
     -------
     (m,) int64
         -1 where the detections are of several objects, or false.
     """
-    found = [np.unique(truth[linked.groups[i]]) for i in range(len(linked))]
+    found = [np.unique(truth[groups[i]]) for i in range(len(groups))]
     return np.array([t[0] if len(t) == 1 else -1 for t in found], dtype=np.int64)
 
 
