@@ -191,6 +191,30 @@ def test_hardly_any_pair_meets_a_single_detection_by_chance(test_data: Path) -> 
     assert len(linked) - len(nothing) <= 3
 
 
+def test_in_a_clump_of_false_detections_nothing_is_sure(test_data: Path) -> None:
+    sky, truth = _thinned(test_data, [2, 0, 1, 0, 2], 50, 3)
+    single = np.flatnonzero((truth == 7) & (sky.night == 61006))
+    assert len(single) == 1
+    rng = np.random.default_rng(8)
+    again = np.repeat(single, 400)
+    clump = replace(
+        sky.take(again),
+        ids=2 * 10**6 + np.arange(400),
+        ra=sky.ra[again] + rng.uniform(-0.05, 0.05, 400),
+        dec=sky.dec[again] + rng.uniform(-0.05, 0.05, 400),
+    )
+    found = {}
+    for name, all_of_them in (("clear", sky), ("clumped", joined(sky, clump))):
+        tracklets = find_tracklets(all_of_them)
+        linked = purify(all_of_them, tracklets, link_tracklets(tracklets, _MAIN_BELT))
+        linked = add_singles(all_of_them, tracklets, linked, _MAIN_BELT)
+        mine = set(sky.ids[truth == 7].tolist())
+        groups = [set(all_of_them.ids[linked.groups[i]].tolist()) for i in range(len(linked))]
+        found[name] = [len(g & mine) for g in groups if g & mine]
+        assert len(groups) >= 18
+    assert found == {"clear": [5], "clumped": []}
+
+
 @pytest.mark.slow
 def test_three_hundred_asteroids_over_the_whole_grid(test_data: Path) -> None:
     sky, names = detections_of_file(test_data / "solar-system" / "linking" / "sim300_13d_ades.csv")

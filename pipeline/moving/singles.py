@@ -35,6 +35,8 @@ from pipeline.moving.tracklets import Tracklets
 
 # Few arcs come here, and a night more may move them far.
 _PLAIN = np.full(20, np.inf)
+#: Where detections are counted to tell how crowded a place is [arcsec].
+_AROUND = 180.0
 #: Pairs of tracklets whose predictions are made at a time.
 _BLOCK = 200
 
@@ -190,7 +192,7 @@ class _Sky:
             part = np.arange(begin, min(begin + _BLOCK, len(states)))
             arc, exposure, place, spread = self._foretold(groups.take(part), states[part])
             row = self._nearest(exposure, place, spread)
-            chance = self._chance(exposure, spread)
+            chance = self._chance(exposure, place, spread)
             # The surest first; what was looked at before in vain counts, too.
             order = np.lexsort((chance, arc))
             for i in np.unique(arc):
@@ -269,11 +271,17 @@ class _Sky:
                 out[i] = rows[best]
         return out
 
-    def _chance(self, exposure: Ints, spread: Floats) -> Floats:
+    def _chance(self, exposure: Ints, place: Floats, spread: Floats) -> Floats:
         """Return how many other detections are expected where one would be taken."""
         cover = spread + np.eye(2) * np.median(self.found.sigma) ** 2
-        area: Floats = np.pi * self.rules.sigmas**2 * np.sqrt(np.linalg.det(cover))
-        return area * self.density[exposure]
+        area = np.pi * self.rules.sigmas**2 * np.sqrt(np.linalg.det(cover))
+        # False detections lie in clumps. One of those around may be the object itself.
+        around = self.tree.query_ball_point(
+            _apart(place, exposure), _AROUND * ARCSEC, return_length=True
+        )
+        crowd = (np.asarray(around) - 1) / (np.pi * _AROUND**2)
+        expected: Floats = area * np.maximum(self.density[exposure], crowd)
+        return expected
 
 
 def _apart(directions: Floats, exposure: Ints) -> Floats:
