@@ -53,7 +53,7 @@ def linked(given: Any) -> Any:
     return detections, of
 
 
-def main() -> None:
+def run() -> None:
     """Link what the first file has, and write the second."""
     given = np.load(sys.argv[1])
     wall, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
@@ -71,4 +71,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run()
