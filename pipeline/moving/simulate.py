@@ -330,8 +330,8 @@ def linkable(
     pair = (sky.truth[one] == sky.truth[other]) & (dt > 1e-4) & (dt <= longest)
     pair &= moved <= fastest * np.maximum(dt, 1e-9)
 
-    def nights(of: Ints) -> Ints:
+    def _nights(of: Ints) -> Ints:
         each = np.unique(np.stack([sky.truth[of], sky.found.night[of]]), axis=1)
         return np.bincount(each[0], minlength=len(sky.population))
 
-    return np.flatnonzero((nights(order) >= least) & (nights(one[pair]) >= pairs))
+    return np.flatnonzero((_nights(order) >= least) & (_nights(one[pair]) >= pairs))
