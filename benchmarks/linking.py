@@ -1,7 +1,8 @@
 """Linking and orbit fits against simulations and real observations: `./dev bench linking`.
 
 The 300 asteroids of the reference data, 1,000 with 30,000 false detections, simulated surveys of
-five classes, and fits: JPL's states, 3I/ATLAS, numbered asteroids, short arcs.
+five classes, and fits: JPL's states, 3I/ATLAS, numbered asteroids, short arcs. Main-belt asteroids are linked by heliolinx,
+too, if there is one: see `benchmarks.linking_peers`.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.common import versions, write_results
+from benchmarks.linking_peers import heliolinx, heliolinx_python
 from pipeline.moving.detections import Detections, detections, unit_vectors
 from pipeline.moving.fit import FitRules, fit_orbit
 from pipeline.moving.kernel import planets
 from pipeline.moving.link import link_tracklets
 from pipeline.moving.observers import observer_state
-from pipeline.moving.population import draw
+from pipeline.moving.population import CLASSES, draw
 from pipeline.moving.propagate import propagate
 from pipeline.moving.purify import purify
 from pipeline.moving.recover import Recovery, owners, recover, relative_error
@@ -38,6 +40,7 @@ from pipeline.moving.simulate import (
     observe,
     simulate_sky,
 )
+from pipeline.moving.singles import add_singles
 from pipeline.moving.times import tdb_from_tai
 from pipeline.moving.tracklets import find_tracklets
 from pipeline.moving.weights import position_errors
@@ -87,10 +90,11 @@ def linked(found: Detections, truth: np.ndarray, n_objects: int) -> dict[str, An
 
     def both() -> Any:
         tracklets = find_tracklets(found)
-        return purify(found, tracklets, link_tracklets(tracklets))
+        linked = purify(found, tracklets, link_tracklets(tracklets))
+        return add_singles(found, tracklets, linked)
 
     made, wall, cpu = clock(both)
-    owner = owners(truth, made)
+    owner = owners(truth, made.groups)
     return {
         "n_detections": len(found),
         "n_objects": n_objects,
@@ -102,12 +106,29 @@ def linked(found: Detections, truth: np.ndarray, n_objects: int) -> dict[str, An
     }
 
 
+def beside(found: Detections, truth: np.ndarray, folder: Path) -> dict[str, Any] | str:
+    """Link the same detections with heliolinx, on its own hypotheses for the main belt."""
+    if heliolinx_python() is None:
+        return "left out: HELIOLINX_PYTHON names no interpreter that has it"
+    table = np.loadtxt(folder / "linking" / "heliohypo_mb01")
+    made = heliolinx(found, table[:, [0, 1, 3]])
+    owner = owners(truth, made.groups)
+    return {
+        "n_found": len(np.unique(owner[owner >= 0])),
+        "n_linkages": len(owner),
+        "purity": float((owner >= 0).mean()),
+        "wall_s": round(made.wall, 2),
+        "cpu_s": round(made.cpu, 2),
+    }
+
+
 def three_hundred(folder: Path) -> dict[str, Any]:
     """The 300 simulated asteroids of the reference data."""
     with (folder / "linking" / "sim300_13d_ades.csv").open() as file:
         rows = list(csv.DictReader(file))
     truth = np.array([int(r["provID"][1:]) for r in rows])
-    return linked(of_rows(rows, np.full(len(rows), 0.1)), truth, 300)
+    found = of_rows(rows, np.full(len(rows), 0.1))
+    return {**linked(found, truth, 300), "heliolinx": beside(found, truth, folder)}
 
 
 def asteroids(n: int, false: float, seed: int) -> SimulatedSky:
@@ -136,20 +157,24 @@ def surveys(seeds: int, folder: Path | None) -> tuple[dict[str, Any], list[Recov
             from apdb.plots.moving import draw_recovery
 
             draw_recovery(done[0], folder)
-    counts = [d.completeness() for d in done]
     return {
         "seeds": seeds,
         "n_detections": [len(d.sky.found) for d in done],
-        "completeness": {
-            name: [sum(c[name][k] for c in counts) for k in (0, 1)] for name in counts[0]
-        },
+        # Of those seen on three nights or more: twice on two of these, and at all.
+        "completeness": _completeness(done, 2),
+        "completeness_of_all": _completeness(done, 0),
         "purity": float(np.mean(np.concatenate([d.owner for d in done]) >= 0)),
         "fits_believed": float(np.mean([f.good for d in done for f in d.fits])),
         "seconds": [{k: round(v, 1) for k, v in d.seconds.items()} for d in done],
         "median_relative_error_of_a": {
-            name: _median_error(done, k) for k, name in enumerate(counts[0])
+            name: _median_error(done, k) for k, name in enumerate(CLASSES)
         },
     }, done
+
+
+def _completeness(done: list[Recovery], pairs: int) -> dict[str, list[int]]:
+    counts = [d.completeness(pairs) for d in done]
+    return {name: [sum(c[name][k] for c in counts) for k in (0, 1)] for name in CLASSES}
 
 
 def _median_error(done: list[Recovery], kind: int) -> float | None:
@@ -184,6 +209,7 @@ def jpl(folder: Path) -> dict[str, Any]:
             "rejected": int((~fit.used).sum()),
             "rms": round(fit.rms, 3),
             "offset_au": float(np.linalg.norm(off[:3])),
+            "error_au": float(np.linalg.norm(error[:3])),
             "worst_sigma": round(float(np.abs(off / error).max()), 2),
             "wall_s": round(wall, 2),
         }
@@ -249,7 +275,10 @@ def main() -> int:
     # Whatever is compiled is compiled before the clock runs.
     linked(sky.found.take(sky.truth == 0), sky.truth[sky.truth == 0], 1)
     found: dict[str, Any] = {"300": three_hundred(folder)}
-    found["1000 + 30000"] = linked(sky.found, sky.truth, 1000)
+    found["1000 + 30000"] = {
+        **linked(sky.found, sky.truth, 1000),
+        "heliolinx": beside(sky.found, sky.truth, folder),
+    }
     found["survey"], _ = surveys(asked.seeds, asked.figures)
     found["jpl"] = jpl(folder)
     found["numbered"] = numbered(folder)

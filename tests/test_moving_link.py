@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,13 @@ from typer.testing import CliRunner
 import apdb
 from apdb.cli.main import app
 from pipeline.moving.detections import detections
+from pipeline.moving.grow import joined
 from pipeline.moving.hypotheses import HypothesisGrid
 from pipeline.moving.link import LinkRules, link_tracklets
 from pipeline.moving.membership import Groups, duplicates, grouped, pairs_within
 from pipeline.moving.purify import purify
 from pipeline.moving.simulate import SkySurvey, linkable, simulate_sky
+from pipeline.moving.singles import add_singles
 from pipeline.moving.tracklets import TrackletRules, candidate_pairs, find_tracklets
 
 
@@ -112,7 +115,7 @@ def test_nothing_comes_of_nothing() -> None:
     sky = _sky([], [], [])
     tracklets = find_tracklets(sky)
     linked = purify(sky, tracklets, link_tracklets(tracklets))
-    assert len(linked) == 0
+    assert len(add_singles(sky, tracklets, linked)) == 0
 
 
 def test_twenty_asteroids_are_linked_whole(test_data: Path) -> None:
@@ -124,6 +127,92 @@ def test_twenty_asteroids_are_linked_whole(test_data: Path) -> None:
     assert sorted(names[linked.groups[i]].tolist() for i in range(len(linked))) == sorted(
         [f"o{i}"] * 10 for i in range(20)
     )
+
+
+def _thinned(test_data: Path, per_night: list[int], false: int, seed: int):
+    """Twenty asteroids with so many detections on each of five nights, false ones; with the truth."""
+    path = test_data / "solar-system" / "linking" / "sim300_13d_ades.csv"
+    sky, names = detections_of_file(path, {f"o{i}" for i in range(20)})
+    number = np.array([int(n[1:]) for n in names])
+    night = np.unique(sky.night, return_inverse=True)[1]
+    order = np.lexsort((sky.mjd_tdb, night, number))
+    place = np.empty(len(sky), dtype=int)
+    place[order] = np.arange(len(sky)) % 2
+    rng = np.random.default_rng(seed)
+    times, first = np.unique(sky.mjd_tdb, return_index=True)
+    again = np.repeat(first, false)
+    both = joined(
+        sky.take(place < np.array(per_night)[night]),
+        replace(
+            sky.take(again),
+            ids=10**6 + np.arange(len(again)),
+            ra=rng.uniform(sky.ra.min(), sky.ra.max(), len(again)),
+            dec=rng.uniform(sky.dec.min(), sky.dec.max(), len(again)),
+        ),
+    )
+    assert len(times) == 10
+    truth = dict(zip(sky.ids.tolist(), number.tolist(), strict=True))
+    return both, np.array([truth.get(k, -1) for k in both.ids.tolist()])
+
+
+_MAIN_BELT = LinkRules(grid=HypothesisGrid(nearest=1.8, farthest=3.6))
+
+
+@pytest.mark.parametrize("per_night", [[2, 0, 1, 0, 2], [1, 2, 2, 0, 0], [2, 2, 0, 0, 1]])
+def test_single_detections_complete_two_nights(test_data: Path, per_night: list[int]) -> None:
+    sky, truth = _thinned(test_data, per_night, 50, 3)
+    tracklets = find_tracklets(sky)
+    linked = purify(sky, tracklets, link_tracklets(tracklets, _MAIN_BELT))
+    assert len(linked) == 0
+    linked = add_singles(sky, tracklets, linked, _MAIN_BELT)
+    sets = [truth[linked.groups[i]].tolist() for i in range(len(linked))]
+    # All are pure and whole; one of twenty may be farther away than four sigma, or nearly so.
+    assert all(len(one) == 5 and len(set(one)) == 1 and one[0] >= 0 for one in sets)
+    assert len({one[0] for one in sets}) == len(sets) >= 19
+    assert (linked.nights == 3).all()
+
+
+def test_what_is_linked_already_is_left_alone(test_data: Path) -> None:
+    sky, truth = _thinned(test_data, [2, 0, 2, 2, 0], 0, 3)
+    tracklets = find_tracklets(sky)
+    linked = purify(sky, tracklets, link_tracklets(tracklets, _MAIN_BELT))
+    again = add_singles(sky, tracklets, linked, _MAIN_BELT)
+    assert again.groups.members.tolist() == linked.groups.members.tolist()
+    assert len(linked) == len(np.unique(truth)) == 20
+
+
+def test_hardly_any_pair_meets_a_single_detection_by_chance(test_data: Path) -> None:
+    # The objects are seen on two nights and never again: whatever completes them is false. One
+    # linkage by chance is allowed for; four or more would come about once in fifty times.
+    sky, _ = _thinned(test_data, [2, 0, 0, 0, 2], 1000, 4)
+    tracklets = find_tracklets(sky)
+    nothing = purify(sky, tracklets, link_tracklets(tracklets, _MAIN_BELT))
+    linked = add_singles(sky, tracklets, nothing, _MAIN_BELT)
+    assert len(linked) - len(nothing) <= 3
+
+
+def test_in_a_clump_of_false_detections_nothing_is_sure(test_data: Path) -> None:
+    sky, truth = _thinned(test_data, [2, 0, 1, 0, 2], 50, 3)
+    single = np.flatnonzero((truth == 7) & (sky.night == 61006))
+    assert len(single) == 1
+    rng = np.random.default_rng(8)
+    again = np.repeat(single, 400)
+    clump = replace(
+        sky.take(again),
+        ids=2 * 10**6 + np.arange(400),
+        ra=sky.ra[again] + rng.uniform(-0.05, 0.05, 400),
+        dec=sky.dec[again] + rng.uniform(-0.05, 0.05, 400),
+    )
+    found = {}
+    for name, all_of_them in (("clear", sky), ("clumped", joined(sky, clump))):
+        tracklets = find_tracklets(all_of_them)
+        linked = purify(all_of_them, tracklets, link_tracklets(tracklets, _MAIN_BELT))
+        linked = add_singles(all_of_them, tracklets, linked, _MAIN_BELT)
+        mine = set(sky.ids[truth == 7].tolist())
+        groups = [set(all_of_them.ids[linked.groups[i]].tolist()) for i in range(len(linked))]
+        found[name] = [len(g & mine) for g in groups if g & mine]
+        assert len(groups) >= 18
+    assert found == {"clear": [5], "clumped": []}
 
 
 @pytest.mark.slow
@@ -144,6 +233,7 @@ def test_every_class_of_a_survey_is_found() -> None:
     )
     tracklets = find_tracklets(sky.found)
     linked = purify(sky.found, tracklets, link_tracklets(tracklets))
+    linked = add_singles(sky.found, tracklets, linked)
     truths = [set(sky.truth[linked.groups[i]].tolist()) for i in range(len(linked))]
     pure = {t.pop() for t in truths if len(t) == 1} - {-1}
     assert len(pure) >= 0.98 * len(linked)

@@ -41,10 +41,11 @@ def run(
 ) -> None:
     """Find objects among the sources that are of nothing known.
 
-    Sources of a night that move alike become tracklets; tracklets of three nights or more become
-    orbits. Objects that were found before get what is theirs first. What is believed is written,
-    each object in a transaction of its own: its sources are reassigned to it, and DIAObjects that
-    have none left are retired. Run again whenever there is more; nothing is found twice.
+    Sources of a night that move alike become tracklets; three nights or more, two of them with
+    tracklets, become orbits. Objects that were found before get what is theirs first. What is
+    believed is written, each object in a transaction of its own: its sources are reassigned to it,
+    and DIAObjects that have none left are retired. Run again whenever there is more; nothing is
+    found twice.
 
     Example: apdb moving run --nights 14
     """

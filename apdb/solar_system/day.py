@@ -254,6 +254,7 @@ class _Run:
     def _link(self, first: float) -> None:
         from pipeline.moving.link import link_tracklets
         from pipeline.moving.purify import purify
+        from pipeline.moving.singles import add_singles
         from pipeline.moving.tracklets import find_tracklets
 
         window = self._window(first)
@@ -268,6 +269,7 @@ class _Run:
             candidates,
             progress=lambda done, of: self.watch("clusters", done, of),
         )
+        linked = add_singles(window, tracklets, linked)
         self.report.n_linkages = len(linked)
         for i in range(len(linked)):
             self.watch("orbits", i + 1, len(linked))

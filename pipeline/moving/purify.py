@@ -33,12 +33,15 @@ class PurityRules:
         Largest root mean square of the same [sigma].
     floor : float
         What two-body motion may miss over the arc [arcsec].
+    fastest : float
+        As of `fit_short`: scatter of speeds, in escape velocities; infinity for none.
     """
 
     min_nights: int = 3
     max_residual: float = 5.0
     max_rms: float = 1.6
     floor: float = 0.05
+    fastest: float = np.inf
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,27 @@ class Linkages:
 
     def __len__(self) -> int:
         return len(self.rms)
+
+    def take(self, index: Ints) -> Linkages:
+        """Return some of the linkages.
+
+        Parameters
+        ----------
+        index : (j,) int64
+            Which.
+
+        Returns
+        -------
+        Linkages
+            Those.
+        """
+        return replace(
+            self,
+            groups=self.groups.take(index),
+            states=self.states[index],
+            rms=self.rms[index],
+            nights=self.nights[index],
+        )
 
 
 def purify(
@@ -107,11 +131,11 @@ def purify(
         groups = groups.only(~taken[groups.members])
         fresh = (groups.distinct(found.night) >= rules.min_nights) & ~duplicates(groups)
         groups, states = groups.take(fresh), states[fresh]
-        linked = _fit_all(found, groups, states, reference, rules, progress)
+        linked = fit_clusters(found, groups, states, reference, rules, progress)
         chosen = disjoint(linked, len(found))
         if not len(chosen):
-            return _joined(done, reference)
-        done.append(_select(linked, chosen))
+            return all_of(done, reference)
+        done.append(linked.take(chosen))
         taken[done[-1].groups.members] = True
 
 
@@ -162,15 +186,36 @@ def disjoint(linked: Linkages, n_detections: int) -> Ints:
     return np.array(chosen, dtype=np.int64)
 
 
-def _fit_all(
+def fit_clusters(
     found: Detections,
     groups: Groups,
     states: Floats,
     reference: float,
     rules: PurityRules,
-    progress: Callable[[int, int], None] | None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Linkages:
-    """Fit all clusters in blocks of like size; only the good ones come back."""
+    """Fit all clusters in blocks of like size.
+
+    Parameters
+    ----------
+    found : Detections
+        Detections.
+    groups : Groups
+        Rows of the detections of each cluster.
+    states : (m, 6) float64
+        Where to begin: heliocentric states at the reference [au, au/d].
+    reference : float
+        The time [MJD TDB].
+    rules : PurityRules
+        What is good enough.
+    progress : callable, optional
+        Told the number of clusters done and of all.
+
+    Returns
+    -------
+    Linkages
+        The good ones, which may overlap.
+    """
     order = np.argsort(groups.sizes(), kind="stable")
     parts = []
     for first in range(0, len(order), _BLOCK):
@@ -178,7 +223,7 @@ def _fit_all(
         parts.append(_fit_block(found, groups.take(block), states[block], reference, rules))
         if progress is not None:
             progress(min(first + _BLOCK, len(order)), len(order))
-    return _joined(parts, reference)
+    return all_of(parts, reference)
 
 
 def _fit_block(
@@ -186,15 +231,15 @@ def _fit_block(
 ) -> Linkages:
     arcs = arcs_of(found, groups, reference)
     arcs = replace(arcs, sigma=np.hypot(arcs.sigma, rules.floor))
-    states, off = fit_short(states, arcs, arcs.real, _ROBUST)
+    states, off = fit_short(states, arcs, arcs.real, _ROBUST, rules.fastest)
     used = arcs.real
     for limit in (3.0, 1.0, 1.0):
         size = np.sqrt((off**2).sum(axis=-1)) / arcs.sigma
         used = whole_nights(found, arcs, size, size <= rules.max_residual * limit)
         alive = np.flatnonzero(_nights(found, arcs, used) >= rules.min_nights)
         arcs, used = arcs.take(alive), used[alive]
-        states, off = fit_short(states[alive], arcs, used, _PLAIN)
-    return _accepted(found, arcs, used, states, off, reference, rules)
+        states, off = fit_short(states[alive], arcs, used, _PLAIN, rules.fastest)
+    return accepted(found, arcs, used, states, off, reference, rules)
 
 
 def whole_nights(
@@ -247,7 +292,7 @@ def _used_groups(arcs: Arcs, used: NDArray[np.bool_]) -> Groups:
     return Groups(start, arcs.rows[used])
 
 
-def _accepted(
+def accepted(
     found: Detections,
     arcs: Arcs,
     used: NDArray[np.bool_],
@@ -256,6 +301,30 @@ def _accepted(
     reference: float,
     rules: PurityRules,
 ) -> Linkages:
+    """Choose arcs whose fits are good enough.
+
+    Parameters
+    ----------
+    found : Detections
+        Detections.
+    arcs : Arcs
+        Arcs of them.
+    used : (c, k) bool
+        Detections that count.
+    states : (c, 6) float64
+        Fitted heliocentric states at the reference [au, au/d].
+    off : (c, k, 2) float64
+        Residuals [arcsec].
+    reference : float
+        The time [MJD TDB].
+    rules : PurityRules
+        What is good enough.
+
+    Returns
+    -------
+    Linkages
+        The good ones.
+    """
     size = np.sqrt((off**2).sum(axis=-1)) / arcs.sigma
     n = used.sum(axis=1)
     # Two coordinates a detection, six parameters an orbit: the expected value is 1.
@@ -264,20 +333,24 @@ def _accepted(
     good = (rms <= rules.max_rms) & (nights >= rules.min_nights)
     good &= np.where(used, size, 0.0).max(axis=1, initial=0.0) <= rules.max_residual
     linked = Linkages(_used_groups(arcs, used), states, reference, rms, nights)
-    return _select(linked, np.flatnonzero(good))
+    return linked.take(np.flatnonzero(good))
 
 
-def _select(linked: Linkages, index: Ints) -> Linkages:
-    return replace(
-        linked,
-        groups=linked.groups.take(index),
-        states=linked.states[index],
-        rms=linked.rms[index],
-        nights=linked.nights[index],
-    )
+def all_of(parts: list[Linkages], reference: float) -> Linkages:
+    """Put linkages together.
 
+    Parameters
+    ----------
+    parts : list of Linkages
+        Linkages.
+    reference : float
+        Time of the states of all of them [MJD TDB].
 
-def _joined(parts: list[Linkages], reference: float) -> Linkages:
+    Returns
+    -------
+    Linkages
+        All, in this order.
+    """
     groups = Groups(np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int64))
     for part in parts:
         groups = groups.joined(part.groups)

@@ -13,10 +13,12 @@ from pipeline.moving.elements import Elements, ecliptic, elements_of
 from pipeline.moving.fit import FitRules, OrbitFit, fit_orbit
 from pipeline.moving.kernel import planets
 from pipeline.moving.link import LinkRules, link_tracklets
+from pipeline.moving.membership import Groups
 from pipeline.moving.population import CLASSES
 from pipeline.moving.propagate import propagate
 from pipeline.moving.purify import Linkages, purify
 from pipeline.moving.simulate import SimulatedSky, linkable
+from pipeline.moving.singles import add_singles
 from pipeline.moving.tracklets import find_tracklets
 
 Watch = Callable[[str, int, int], None]
@@ -37,8 +39,6 @@ class Recovery:
     owner : (m,) int64
         Row of the object that all detections of a linkage are of; -1 where they are of several, or
         false.
-    expected : (k,) int64
-        Rows of the objects that could be linked: seen twice on three nights or more.
     n_tracklets : int
         Tracklets.
     seconds : dict of str to float
@@ -49,7 +49,6 @@ class Recovery:
     linkages: Linkages
     fits: list[OrbitFit]
     owner: Ints
-    expected: Ints
     n_tracklets: int
     seconds: dict[str, float]
 
@@ -58,16 +57,22 @@ class Recovery:
         """Part of the linkages that are of one object wholly."""
         return float((self.owner >= 0).mean()) if len(self.owner) else 1.0
 
-    def completeness(self) -> dict[str, tuple[int, int]]:
+    def completeness(self, pairs: int = 2) -> dict[str, tuple[int, int]]:
         """Return how many objects of each class were found, and how many could be.
+
+        Parameters
+        ----------
+        pairs : int, default 2
+            Those seen on three nights or more count that were seen twice on so many of them.
 
         Returns
         -------
         dict of str to tuple of int
             By the name of the class.
         """
-        kinds = self.sky.population.kind[self.expected]
-        found = np.isin(self.expected, self.owner)
+        expected = linkable(self.sky, pairs=pairs)
+        kinds = self.sky.population.kind[expected]
+        found = np.isin(expected, self.owner)
         return {
             name: (int(found[kinds == k].sum()), int((kinds == k).sum()))
             for k, name in enumerate(CLASSES)
@@ -130,6 +135,8 @@ def recover(
     clock.append(time.monotonic())
     linked = purify(sky.found, tracklets, candidates, progress=lambda n, of: say("clusters", n, of))
     clock.append(time.monotonic())
+    linked = add_singles(sky.found, tracklets, linked, link)
+    clock.append(time.monotonic())
     fits = []
     for i in range(len(linked)):
         say("orbits", i + 1, len(linked))
@@ -137,29 +144,29 @@ def recover(
         start = (linked.states[i] + sun, linked.reference)
         fits.append(fit_orbit(sky.found.take(linked.groups[i]), start, fit))
     clock.append(time.monotonic())
-    steps = ("tracklets", "link", "purify", "fit")
+    steps = ("tracklets", "link", "purify", "singles", "fit")
     return Recovery(
-        sky, linked, fits, owners(sky.truth, linked), linkable(sky), len(tracklets),
+        sky, linked, fits, owners(sky.truth, linked.groups), len(tracklets),
         dict(zip(steps, np.diff(clock).tolist(), strict=True)),
     )  # fmt: skip
 
 
-def owners(truth: Ints, linked: Linkages) -> Ints:
+def owners(truth: Ints, groups: Groups) -> Ints:
     """Return the object of each linkage.
 
     Parameters
     ----------
     truth : (n,) int64
         Row of the object of each detection; negative for false ones.
-    linked : Linkages
-        Linkages.
+    groups : Groups
+        Rows of the detections of each linkage.
 
     Returns
     -------
     (m,) int64
         -1 where the detections are of several objects, or false.
     """
-    found = [np.unique(truth[linked.groups[i]]) for i in range(len(linked))]
+    found = [np.unique(truth[groups[i]]) for i in range(len(groups))]
     return np.array([t[0] if len(t) == 1 else -1 for t in found], dtype=np.int64)
 
 

@@ -12,8 +12,11 @@ from pipeline.moving.elements import two_body
 from pipeline.moving.kernel import LIGHT
 from pipeline.moving.membership import Groups
 
-_STEPS = np.array([1e-6, 1e-6, 1e-6, 1e-8, 1e-8, 1e-8])
+STEPS = np.array([1e-6, 1e-6, 1e-6, 1e-8, 1e-8, 1e-8])
+"""Steps of differences by the components of a state [au, au/d]."""
+
 _LARGEST = 1e6
+_VELOCITY = np.arange(3, 6)
 # The normal matrix of a short arc spans ten orders of magnitude, but is nearly linear: damping
 # that begins any higher holds back the distance for dozens of steps.
 _DAMPING = 1e-12
@@ -158,7 +161,11 @@ def residuals(states: Floats, arcs: Arcs) -> Floats:
 
 
 def fit_short(
-    states: Floats, arcs: Arcs, used: NDArray[np.bool_], scale: Floats
+    states: Floats,
+    arcs: Arcs,
+    used: NDArray[np.bool_],
+    scale: Floats,
+    fastest: float = np.inf,
 ) -> tuple[Floats, Floats]:
     """Damped least squares of all arcs at once, outliers weighted down.
 
@@ -173,6 +180,9 @@ def fit_short(
     scale : (iterations,) float64
         For each step the residual, in sigma, at which the weight is a half (Cauchy's
         weights); infinity for plain least squares.
+    fastest : float
+        Speeds are taken to scatter by so many escape velocities: what arcs of two nights do not
+        tell, the radial velocity of distant objects above all, is then not made up.
 
     Returns
     -------
@@ -188,18 +198,47 @@ def fit_short(
         normalised = off / arcs.sigma[..., None]
         size = (normalised**2).sum(axis=-1)
         weight = used / (1.0 + size / soft**2)
-        slope = _slopes(states, arcs, off) / arcs.sigma[..., None, None]
+        slope = slopes(states, arcs, off) / arcs.sigma[..., None, None]
         normal = np.einsum("ckai,ckaj,ck->cij", slope, slope, weight)
         right = np.einsum("ckai,cka,ck->ci", slope, normalised, weight)
+        slow = slowness(states, fastest)
+        normal[:, _VELOCITY, _VELOCITY] += slow[:, None]
+        right[:, 3:] -= slow[:, None] * states[:, 3:]
         step = _damped(normal, right, damping)
         trial = states + step
         trial_off = residuals(trial, arcs)
         new = ((trial_off / arcs.sigma[..., None]) ** 2).sum(axis=-1)
-        better = _cost(new, used, soft) <= _cost(size, used, soft)
+        better = _cost(new, used, soft) + _haste(trial, slow) <= (
+            _cost(size, used, soft) + _haste(states, slow)
+        )
         states[better] = trial[better]
         off[better] = trial_off[better]
         damping = np.where(better, damping * 0.03, np.minimum(damping * 30.0, 1e8))
     return states, off
+
+
+def slowness(states: Floats, fastest: float) -> Floats:
+    """Return what is known of velocities before anything is seen.
+
+    Parameters
+    ----------
+    states : (c, 6) float64
+        Heliocentric [au, au/d].
+    fastest : float
+        Scatter of speeds, in escape velocities; infinity for none.
+
+    Returns
+    -------
+    (c,) float64
+        Weight of each component of the velocity, one by its variance [d**2/au**2].
+    """
+    weight: Floats = np.sqrt((states[:, :3] ** 2).sum(axis=1)) / (2.0 * GM_SUN * fastest**2)
+    return weight
+
+
+def _haste(states: Floats, slow: Floats) -> Floats:
+    cost: Floats = slow * (states[:, 3:] ** 2).sum(axis=1)
+    return cost
 
 
 def _cost(square: Floats, used: NDArray[np.bool_], soft: float) -> Floats:
@@ -209,10 +248,25 @@ def _cost(square: Floats, used: NDArray[np.bool_], soft: float) -> Floats:
     return total
 
 
-def _slopes(states: Floats, arcs: Arcs, off: Floats) -> Floats:
-    """Return derivatives of the predictions by the states, (c, k, 2, 6) [arcsec]."""
+def slopes(states: Floats, arcs: Arcs, off: Floats) -> Floats:
+    """Return derivatives of the predictions by the states.
+
+    Parameters
+    ----------
+    states : (c, 6) float64
+        Heliocentric states at the reference [au, au/d].
+    arcs : Arcs
+        Arcs.
+    off : (c, k, 2) float64
+        Their residuals [arcsec].
+
+    Returns
+    -------
+    (c, k, 2, 6) float64
+        East and north [arcsec] by the components of the state.
+    """
     out = np.empty((*off.shape, 6))
-    for i, h in enumerate(_STEPS):
+    for i, h in enumerate(STEPS):
         other = states.copy()
         other[:, i] += h
         out[..., i] = -(residuals(other, arcs) - off) / h

@@ -295,9 +295,13 @@ def _within(
 
 
 def linkable(
-    sky: SimulatedSky, least: int = 3, longest: float = 1.5 / 24.0, fastest: float = 1.5
+    sky: SimulatedSky,
+    least: int = 3,
+    pairs: int = 2,
+    longest: float = 1.5 / 24.0,
+    fastest: float = 1.5,
 ) -> Ints:
-    """Return objects that were seen twice on enough nights.
+    """Return objects that were seen on enough nights.
 
     Parameters
     ----------
@@ -305,15 +309,17 @@ def linkable(
         Survey.
     least : int
         Number of nights.
+    pairs : int
+        On how many of these they were seen twice.
     longest : float
-        Longest time between the two detections of a night [d].
+        Longest time between the two detections of such a night [d].
     fastest : float
         Fastest motion [deg/d].
 
     Returns
     -------
     (k,) int64
-        Rows of the population. A night counts when it has a pair that can be a tracklet.
+        Rows of the population. Two detections of a night count when they can be a tracklet.
     """
     rows = np.flatnonzero(sky.truth >= 0)
     order = rows[np.lexsort((sky.found.mjd_tdb[rows], sky.truth[rows]))]
@@ -323,5 +329,9 @@ def linkable(
     moved = np.degrees(np.sqrt(((u[other] - u[one]) ** 2).sum(axis=1)))
     pair = (sky.truth[one] == sky.truth[other]) & (dt > 1e-4) & (dt <= longest)
     pair &= moved <= fastest * np.maximum(dt, 1e-9)
-    nights = np.unique(np.stack([sky.truth[one[pair]], sky.found.night[one[pair]]]), axis=1)
-    return np.flatnonzero(np.bincount(nights[0], minlength=len(sky.population)) >= least)
+
+    def _nights(of: Ints) -> Ints:
+        each = np.unique(np.stack([sky.truth[of], sky.found.night[of]]), axis=1)
+        return np.bincount(each[0], minlength=len(sky.population))
+
+    return np.flatnonzero((_nights(order) >= least) & (_nights(one[pair]) >= pairs))
