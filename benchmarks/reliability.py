@@ -82,7 +82,11 @@ def one(seed: int, case: str, threshold: float) -> tuple[Any, Any]:
     matched = match(drawn, found.table, radius)
     table["kind"] = np.where(matched.is_fake, "fake", "other")
     if given.changed is not None:
-        table["kind"][match(given.changed["ra", "dec"], found.table, 2 * radius).is_fake] = "real"
+        real = given.changed["ra", "dec"]
+        table["kind"][match(real, found.table, 2 * radius).is_fake] = "real"
+        # where something else has changed too, what is found is the sum
+        blended = match(real, matched.fakes, 2.5 * radius).is_fake
+        matched.fakes["usable"] = np.asarray(matched.fakes["usable"], bool) & ~blended
     row = np.asarray(matched.fakes["row"])
     matched.fakes["reliable"] = (row >= 0) & (
         np.asarray(table["reliability"])[np.maximum(row, 0)] >= default_model().cut
