@@ -20,6 +20,7 @@ from pipeline.calibrate import (
     SourceFlag,
     calibrate,
 )
+from pipeline.calibrate.background import vignetted
 from pipeline.calibrate.match import blind_match
 from pipeline.calibrate.reference import references
 from pipeline.calibrate.wcs import Polynomials, composed, from_pointing
@@ -396,6 +397,20 @@ def test_real_frames_agree_with_each_other(test_data) -> None:
         assert 0.9 < metrics["calibrate.noise_ratio"] < 1.1, path.name
         # The corners beyond the round filter.
         assert metrics["calibrate.vignetted"] == pytest.approx(0.08, abs=0.03), path.name
+
+
+def test_dead_borders_are_found_and_vignetting_is_none() -> None:
+    rng = np.random.default_rng(8)
+    # 10% less light at the sides than in the middle
+    fall = 1.0 - 0.1 * np.square(np.linspace(-1, 1, 600))
+    image = (1000.0 * fall + rng.normal(0, 25, (500, 600))).astype(np.float32)
+    assert not vignetted(image, np.zeros(image.shape, bool), 0.6).any()
+    image[:, -3:] = 5.0
+    image[:, -4] -= 20.0  # not dead, but not whole either
+    image[:2] = 0.0
+    wanted = np.zeros(image.shape, bool)
+    wanted[:, -4:] = wanted[:2] = True
+    np.testing.assert_array_equal(vignetted(image, np.zeros(image.shape, bool), 0.6), wanted)
 
 
 @pytest.mark.slow

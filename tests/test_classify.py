@@ -160,6 +160,9 @@ def test_cut_keeps_what_it_promises() -> None:
     # pure above 0.6; keeping five of six asks for that, six of six for 0.4
     assert choose_cut(reliability, real, 0.99, 0.8) == pytest.approx(0.6)
     assert choose_cut(reliability, real, 0.99, 0.999) == pytest.approx(0.4, abs=0.01)
+    # above 0.4 all six and one of four: 0.8 pure if half are real, 0.5 if one in five is
+    assert choose_cut(reliability, real, 0.8, 0.8, 0.5) == pytest.approx(0.4)
+    assert choose_cut(reliability, real, 0.51, 0.8, 0.2) == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize(

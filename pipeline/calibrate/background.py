@@ -14,6 +14,8 @@ from pipeline.exposure import Image
 
 _MAD = 1.4826
 _VIGNETTE_BLOCK = 16
+#: Most rows or columns of a border that are dead [pixel].
+_DEEPEST = 16
 _RIM_BLOCKS = 2
 _SMALLEST_CELL = 32
 _ENOUGH = 400
@@ -78,7 +80,7 @@ def background(image: Image, masked: NDArray[np.bool_], box: int, filter_size: i
 
 
 def vignetted(image: Image, masked: NDArray[np.bool_], fraction: float) -> NDArray[np.bool_]:
-    """Find regions that the sky does not reach: corners behind a round filter, shutter, baffles.
+    """Find what the sky does not reach: corners behind a round filter, shutter, dead borders.
 
     Parameters
     ----------
@@ -94,12 +96,36 @@ def vignetted(image: Image, masked: NDArray[np.bool_], fraction: float) -> NDArr
     ndarray of bool, shape (ny, nx)
         All false for an image without sky, where nothing can be told.
     """
-    nothing = np.zeros(image.shape, bool)
     level, noise = sky(image, masked)
-    side = _VIGNETTE_BLOCK
     seen = level * (1 - fraction) > 5 * noise
-    if fraction <= 0 or not seen or min(image.shape) < 4 * side:
-        return nothing
+    if fraction <= 0 or not seen or min(image.shape) < 4 * _VIGNETTE_BLOCK:
+        return np.zeros(image.shape, bool)
+    return _shaded(image, level, fraction) | _dead_borders(image, level, noise, fraction)
+
+
+def _dead_borders(image: Image, level: float, noise: float, fraction: float) -> NDArray[np.bool_]:
+    """Return rows and columns at the border that have no light, with those that have less of it."""
+    found = np.zeros(image.shape, bool)
+    depth = np.arange(3 * _DEEPEST)
+    for turns in range(4):
+        turned = np.rot90(image, turns)
+        within = np.median(turned[_DEEPEST : 3 * _DEEPEST], axis=0)
+        line = np.median(turned[: 3 * _DEEPEST] - within, axis=1)
+        # the light falls off towards a border, but steadily
+        line -= np.polyval(np.polyfit(depth[_DEEPEST:], line[_DEEPEST:], 1), depth)
+        line = line[:_DEEPEST]
+        if line[0] > (fraction - 1.0) * level:
+            continue
+        # five times the error of a median, or what does no harm
+        least = noise * max(0.25, 6.25 / np.sqrt(turned.shape[1]))
+        lit = np.flatnonzero(line > -least)
+        np.rot90(found, turns)[: lit[0] if len(lit) else _DEEPEST] = True
+    return found
+
+
+def _shaded(image: Image, level: float, fraction: float) -> NDArray[np.bool_]:
+    """Return blocks that something shades, from the border on."""
+    nothing, side = np.zeros(image.shape, bool), _VIGNETTE_BLOCK
     rows, columns = image.shape[0] // side, image.shape[1] // side
     blocks = image[: rows * side, : columns * side].reshape(rows, side, columns, side)
     bright = np.median(blocks[:, ::2, :, ::2], axis=(1, 3)) / level

@@ -16,7 +16,7 @@ from pipeline.fakes import FakesConfig, draw_fakes, inject, match
 
 #: A detection is of an object within this distance [FWHM].
 MATCH = 0.6
-#: Searched this deep, so that there is something to learn at the threshold of 5.
+#: Searched this deep, so that there is something to learn at the threshold.
 DEEP = SearchConfig(detect=replace(DetectConfig(), threshold=4.0))
 _FAKES = FakesConfig(density=1e6, most=150, snr=(3.0, 20.0), snr_fraction=0.8)
 

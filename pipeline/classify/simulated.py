@@ -13,7 +13,7 @@ from pipeline.classify.lessons import Lesson
 from pipeline.classify.night import DEEP, MATCH
 from pipeline.classify.search import Search, pixel_scale, search
 from pipeline.exposure import Exposure, Image, Mask
-from pipeline.fakes import match
+from pipeline.fakes import FakesConfig, draw_fakes, inject, match
 from pipeline.scene import Case, PsfModel, SimulatedField, simulate_field
 from pipeline.scene.artefacts import cosmic_rays
 
@@ -21,6 +21,8 @@ _SIDE = 768
 #: Nearer than this to an object a source may have to do with it [FWHM].
 _DOUBTFUL = 2.0
 _LEAST_SNR = 3.0
+#: Besides the transients of the field: what is near the limit must be learnt best, and is rare.
+_FAINT = FakesConfig(density=1e7, most=60, snr=(3.5, 9.0), snr_fraction=1.0, in_template=0.3)
 
 
 def lesson(seed: int) -> Lesson:
@@ -38,9 +40,15 @@ def lesson(seed: int) -> Lesson:
     field = difficult_field(seed)
     science = calibrate(field.science)
     template = calibrate(field.template).exposure
-    found = search(science.exposure, template, science.sources, DEEP)
+    rng = np.random.default_rng([seed, 31])
+    variance = science.exposure.variance + template.variance
+    fakes = draw_fakes(science.exposure, rng, _FAINT, variance=variance)
+    image, fakes = inject(science.exposure, fakes, rng)
+    template, fakes = inject(template, fakes, rng, template=True)
+    found = search(image, template, science.sources, DEEP)
     real, doubtful = classes(found, field.truth)
-    use = ~doubtful
+    real |= match(fakes, found.table, MATCH * width_of(image)).is_fake
+    use = real | ~doubtful
     table = features(found.table, found.stamps)[use]
     return Lesson(table, real[use], np.full(len(table), seed))
 
@@ -189,9 +197,7 @@ def classes(found: Search, truth: Table) -> tuple[NDArray[np.bool_], NDArray[np.
     real, doubtful : ndarray of bool, shape (n,)
         Doubtful are those at an object that changed too little to be seen, and not real.
     """
-    exposure = found.difference.exposure
-    assert exposure.psf is not None
-    width = exposure.psf.fwhm * pixel_scale(exposure)
+    width = width_of(found.difference.exposure)
     changed = truth[np.asarray(truth["diff_flux"]) != 0]
     # what faded is negative, as a fake in the template is
     changed["in_template"] = np.asarray(changed["diff_flux"]) < 0
@@ -200,3 +206,20 @@ def classes(found: Search, truth: Table) -> tuple[NDArray[np.bool_], NDArray[np.
     changed.remove_column("in_template")
     near = match(changed, found.table, _DOUBTFUL * width).is_fake
     return real, near & ~real
+
+
+def width_of(exposure: Exposure) -> float:
+    """Return the FWHM of the PSF of an image.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        With PSF and WCS.
+
+    Returns
+    -------
+    float
+        [arcsec].
+    """
+    assert exposure.psf is not None
+    return exposure.psf.fwhm * pixel_scale(exposure)

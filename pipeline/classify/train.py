@@ -40,7 +40,9 @@ class TrainConfig:
     folds : int
         Parts of the images, each scored by trees that have not seen it.
     purity : float
-        The recommended cut keeps at least this purity,
+        The recommended cut keeps at least this purity
+    share : float
+        where this part of the detections is real, whatever part of the lessons is,
     completeness : float
         and at most loses what goes beyond this completeness.
     cut_snr : float
@@ -55,8 +57,9 @@ class TrainConfig:
     smallest_leaf: int = 20
     l2: float = 1.0
     folds: int = 5
-    purity: float = 0.98
-    completeness: float = 0.98
+    purity: float = 0.97
+    share: float = 0.5
+    completeness: float = 0.97
     cut_snr: float = 5.0
     seed: int = 1
 
@@ -68,7 +71,7 @@ class TrainConfig:
             raise ValueError(
                 f"leaves and folds must be at least 2, not {self.leaves}, {self.folds}"
             )
-        for name in ("purity", "completeness"):
+        for name in ("purity", "share", "completeness"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name)}")
 
@@ -144,7 +147,9 @@ def train(
     counts = np.ones(len(real), bool)
     if "snr" in table.colnames:
         counts = np.asarray(table["snr"]) >= config.cut_snr
-    cut = choose_cut(reliability[counts], real[counts], config.purity, config.completeness)
+    cut = choose_cut(
+        reliability[counts], real[counts], config.purity, config.completeness, config.share
+    )
     curve = calibration_curve(reliability, real)
     told = {
         **(about or {}),
@@ -217,7 +222,11 @@ def platt(log_odds: Floats, real: NDArray[np.bool_]) -> tuple[float, float]:
 
 
 def choose_cut(
-    reliability: Floats, real: NDArray[np.bool_], purity: float, completeness: float
+    reliability: Floats,
+    real: NDArray[np.bool_],
+    purity: float,
+    completeness: float,
+    share: float | None = None,
 ) -> float:
     """Choose a cut.
 
@@ -231,6 +240,8 @@ def choose_cut(
         Wanted share of real sources above the cut.
     completeness : float
         Share of the real sources that must remain; goes before purity.
+    share : float, optional
+        Of real sources, where the purity is meant; by default as in the sample.
 
     Returns
     -------
@@ -238,8 +249,10 @@ def choose_cut(
         The lowest cut of the wanted purity, or the highest of the wanted completeness.
     """
     order = np.argsort(-reliability, kind="stable")
-    kept = np.cumsum(real[order])
-    pure = kept / np.arange(1, len(order) + 1)
+    share = float(real.mean()) if share is None else share
+    kept = share * np.cumsum(real[order]) / real.sum()
+    wrong = (1.0 - share) * np.cumsum(~real[order]) / max(int((~real).sum()), 1)
+    pure = kept / (kept + wrong)
     enough = np.flatnonzero(pure >= purity)
     by_purity = reliability[order[enough[-1]]] if len(enough) else 1.0
     by_completeness = float(np.quantile(reliability[real], 1.0 - completeness))

@@ -22,7 +22,7 @@ def template_as_matched(
 
     Subtraction leaves PSF and variance of the template as they were before it.  Convolved, it has
     the PSF of the science image, and its pixels share their noise; else its fluxes were divided
-    by the sum of the kernel.
+    by the scale of the match.
 
     Parameters
     ----------
@@ -43,8 +43,7 @@ def template_as_matched(
     kernel, psf = difference.kernel, science.psf
     assert psf is not None
     if difference.flavour == "convolve_science":
-        total = 1.0 if kernel is None else float(kernel.sum)
-        return template.with_(psf=template.psf or psf), 1.0 / total
+        return template.with_(psf=template.psf or psf), 1.0 / difference.models.scale
     template = template.with_(psf=psf)
     if kernel is None or difference.flavour == "zogy":
         return template, measured_noise(template)

@@ -29,6 +29,7 @@ from pipeline.measure.noise import template_as_matched
 from pipeline.measure.sky import LocalSky, local_sky
 from pipeline.psf import SIGMA_TO_FWHM, Psf
 from pipeline.subtract import Difference
+from pipeline.subtract.agreement import Agreement
 
 Columns = dict[str, NDArray[np.generic]]
 
@@ -54,6 +55,7 @@ class _Images:
     template_noise: float
     psf: Psf
     usable: Bools
+    models: Agreement
 
 
 def measure(
@@ -109,6 +111,7 @@ def measure(
         detections, images.science, images.template, images.psf, images.usable, x, y, config
     )
     x, y, covariance, lost = positions(extended, x, y, covariance, lost, noise)
+    covariance = covariance + np.eye(2) * images.models.position**2
     wcs = _wcs(images)
     sky = local_sky(wcs, x, y)
     trails = extended.trails
@@ -119,7 +122,7 @@ def measure(
         "is_negative": np.asarray(table["is_negative"]),
         "bbox_size": np.asarray(table["bbox_size"], np.int32),
         "glint_trail": np.asarray(table["glint_trail"]),
-        **_psf_columns(images.difference, x, y, noise, config),
+        **_psf_columns(images, x, y, noise, config),
         **shape_columns(extended, detections, sky, np.asarray(table["snr"], np.float64)),
         **dipole_columns(extended, sky, noise),
         **trail_columns(extended, at_trail, noise),
@@ -157,7 +160,7 @@ def _images(
         raise MeasureError(f"the {which} has no PSF; calibrate it first")
     template, noise = template_as_matched(difference, template, science)
     usable = usable_pixels(exposure)
-    return _Images(exposure, science, template, noise, exposure.psf, usable)
+    return _Images(exposure, science, template, noise, exposure.psf, usable, difference.models)
 
 
 def _wcs(images: _Images) -> WCS:
@@ -229,15 +232,15 @@ def _position_columns(
 
 
 def _psf_columns(
-    exposure: Exposure, x: Floats, y: Floats, noise: Floats, config: MeasureConfig
+    images: _Images, x: Floats, y: Floats, noise: Floats, config: MeasureConfig
 ) -> Columns:
-    found = forced.fluxes(exposure, x, y, noise=noise)
+    found = forced.fluxes(images.difference, x, y, noise=noise)
     flux = found.flux
     if config.debias:
         flux = without_position_bias(flux, found.flux_err)
     return {
         "psf_flux": flux,
-        "psf_flux_err": found.flux_err,
+        "psf_flux_err": np.hypot(found.flux_err, images.models.flux * flux),
         "psf_ln_l": found.ln_likelihood,
         "psf_chi2": found.chi2,
         "psf_ndata": found.n_data,
@@ -290,10 +293,10 @@ def _direct_columns(images: _Images, x: Floats, y: Floats, metrics: Metrics) -> 
     template = forced.fluxes(images.template, x, y, noise=images.template_noise)
     return {
         "science_flux": science.flux,
-        "science_flux_err": science.flux_err,
+        "science_flux_err": np.hypot(science.flux_err, images.models.flux * science.flux),
         **{f"forced_psf_flux_{name}": values for name, values in science.flags.items()},
         "template_flux": template.flux,
-        "template_flux_err": template.flux_err,
+        "template_flux_err": np.hypot(template.flux_err, images.models.flux * template.flux),
     }
 
 

@@ -9,7 +9,7 @@ from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
-from pipeline.psf import Psf
+from pipeline.psf import Psf, shifted
 from pipeline.subtract.decorrelate import whitening
 from pipeline.subtract.kernel import Floats, Kernel
 from pipeline.subtract.tiles import (
@@ -197,7 +197,9 @@ def node_positions(shape: tuple[int, int]) -> Floats:
     return np.column_stack((grid[0].ravel(), grid[1].ravel()))
 
 
-def psf_of(source: Psf, kernels: Floats, shape: tuple[int, int]) -> Psf:
+def psf_of(
+    source: Psf, kernels: Floats, shape: tuple[int, int], shift: tuple[float, float] = (0.0, 0.0)
+) -> Psf:
     """PSF convolved with a kernel known at the nodes.
 
     Parameters
@@ -208,6 +210,9 @@ def psf_of(source: Psf, kernels: Floats, shape: tuple[int, int]) -> Psf:
         Kernels at `node_positions`.
     shape : tuple of int
         Rows and columns of the image.
+    shift : tuple of float
+        How far its sources are from where they belong [pixel]: the PSF is not centred then, and
+        positions come out right.
 
     Returns
     -------
@@ -216,6 +221,8 @@ def psf_of(source: Psf, kernels: Floats, shape: tuple[int, int]) -> Psf:
     """
     x, y = node_positions(shape).T
     before = source.at(x, y)
+    if any(shift):
+        before = shifted(before, *(np.full(len(x), by) for by in shift))
     after = np.array([full(a, k) for a, k in zip(before, kernels, strict=True)])
     cut = kernels.shape[-1] // 2
     while cut > 0:

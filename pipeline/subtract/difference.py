@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.exposure import Exposure, Metrics
+from pipeline.subtract.agreement import Agreement
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class Difference:
         image / √variance is the signal-to-noise ratio, already filtered.
     metrics : dict of str to float
         Quality of the match.
+    models : Agreement
+        What the errors of the models of PSFs and kernel are worth; its scale is what the images
+        were divided by.
     """
 
     exposure: Exposure
@@ -37,3 +41,4 @@ class Difference:
     kernel: Any
     score: Exposure | None
     metrics: Metrics
+    models: Agreement = field(default_factory=Agreement)

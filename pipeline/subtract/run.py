@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.errors import SubtractError
 from pipeline.exposure import UNUSABLE, Bits, Exposure, Metrics
 from pipeline.subtract import apply, masks, quality
+from pipeline.subtract.agreement import Agreement, agreement
 from pipeline.subtract.background import differential_background
 from pipeline.subtract.checks import check, psf_of
 from pipeline.subtract.config import SubtractConfig
@@ -54,8 +55,9 @@ def subtract(
     started = time.perf_counter()
     check(science, template)
     found = match(science, template, sources, config)
-    raw = _subtracted(science, template, found, config)
-    exposure, added = _whitened(science, template, found, raw, config)
+    models = _agreement(science, template, found)
+    raw = _subtracted(science, template, found, models.scale, config)
+    exposure, added = _whitened(science, template, found, models, raw, config)
     score = None
     if found.flavour == "preconvolve":
         score = score_image(
@@ -66,12 +68,29 @@ def subtract(
         "subtract.kernel_order": float(found.kernel.order),
         "subtract.kernel_sum": found.kernel.sum,
         "subtract.background": raw.level,
+        "subtract.flux_error": models.flux,
+        "subtract.position_error_pixel": models.position,
         **found.metrics,
         **added,
         "subtract.seconds": time.perf_counter() - started,
     }
     matched = template.with_(image=raw.matched, mask=raw.mask, wcs=science.wcs)
-    return Difference(exposure, matched, found.flavour, found.kernel, score, metrics)
+    return Difference(exposure, matched, found.flavour, found.kernel, score, metrics, models)
+
+
+def _agreement(science: Exposure, template: Exposure, found: Match) -> Agreement:
+    """Compare the models of the PSFs, as far as it concerns the sources of the difference.
+
+    Where the template is convolved, what is new in the science image is as it was, and measured by
+    the model of its own PSF: half of the variance is taken to be of that, half of the template's.
+    """
+    forward = found.direction == "convolve_template"
+    narrow, wide = (template, science) if forward else (science, template)
+    models = agreement(psf_of(narrow), found.kernel, psf_of(wide))
+    if not forward:
+        return models
+    flux, position = (each * np.sqrt(0.5) for each in (models.flux, models.position))
+    return Agreement(flux=float(flux), position=float(position))
 
 
 @dataclass(frozen=True)
@@ -86,9 +105,9 @@ class _Raw:
 
 
 def _subtracted(
-    science: Exposure, template: Exposure, found: Match, config: SubtractConfig
+    science: Exposure, template: Exposure, found: Match, scale: float, config: SubtractConfig
 ) -> _Raw:
-    """Apply the kernel and take the differential background away."""
+    """Apply the kernel and take the differential background away; fluxes stay those before."""
     kernel = found.kernel
     forward = found.direction == "convolve_template"
     narrow = template if forward else science
@@ -96,9 +115,8 @@ def _subtracted(
     if forward:
         matched, difference = convolved, science.image - convolved
     else:
-        flux = np.float32(kernel.sum)
-        matched = template.image / flux
-        difference = convolved / flux - matched
+        matched = template.image / np.float32(scale)
+        difference = convolved / np.float32(scale) - matched
     mask, usable = _mask(science, template, kernel, forward=forward)
     background, level = differential_background(difference, usable, config.background_order)
     difference -= background
@@ -121,7 +139,12 @@ def _mask(
 
 
 def _whitened(
-    science: Exposure, template: Exposure, found: Match, raw: _Raw, config: SubtractConfig
+    science: Exposure,
+    template: Exposure,
+    found: Match,
+    models: Agreement,
+    raw: _Raw,
+    config: SubtractConfig,
 ) -> tuple[Exposure, Metrics]:
     """Whiten the noise; find variance, PSF and what is left of stars."""
     forward = found.direction == "convolve_template"
@@ -131,9 +154,8 @@ def _whitened(
     image, variance, nodes = apply.whiten(
         raw.image, noise, half, config.workers, decorrelate=config.decorrelate
     )
-    if not forward:
-        variance /= np.float32(found.kernel.sum**2)
-    psf = apply.psf_of(psf_of(wide), nodes, science.shape)
+    variance /= np.float32(models.scale**2)
+    psf = apply.psf_of(psf_of(wide), nodes, science.shape, models.shift)
     where = found.where
     left = quality.residual_fraction(raw.image, variance, science.image, where)
     if left > config.max_residual:
