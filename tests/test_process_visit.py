@@ -337,7 +337,7 @@ def test_on_the_command_line(store: apdb.Apdb, field: SimulatedField, tmp_path: 
     )
     assert said.exit_code == 1
     document = json.loads(said.stdout)
-    assert (document["state"], document["stage"]) == ("failed", "images")
+    assert (document["state"], document["stage"]) == ("failed", "read")
     config.write_text("[detect]\nthreshold = 'high'\n")
     said = CliRunner().invoke(app, [*arguments, "--config", str(config)])
     assert isinstance(said.exception, apdb.InvalidInput)
