@@ -12,6 +12,7 @@ from astropy.timeseries import LombScargle
 from scipy import stats
 
 from apdb.features import periodogram as periodogram_module
+from apdb.features.aliases import resolve
 from apdb.features.names import PERIODIC
 from apdb.features.periodic import MIN_POINTS, LightCurve, lc_periodic, light_curve, significance
 from apdb.features.periodogram import Periodogram, Search, penalised_peak, penalty
@@ -281,6 +282,33 @@ def test_three_periods_are_recovered_with_real_cadences(
         truth.append(separate(rng, 0.2, 9.8))
         curves.append(observed(rng, cadences[k % len(cadences)], truth[-1], amplitudes, 10))
     assert recovered(curves, truth).all(axis=1).mean() >= 0.95
+
+
+@pytest.mark.parametrize("snr", [5, 10, 20, 50])
+@pytest.mark.parametrize("second", [0.0, 60.0])
+def test_what_is_left_over_is_searched_where_it_is_more_than_noise(
+    monkeypatch: pytest.MonkeyPatch, snr: float, second: float
+) -> None:
+    """The search takes longer than all else."""
+    rng = np.random.default_rng(14)
+    time = np.sort(rng.uniform(0, 365, 100))
+    curve = observed(rng, time, [2.345, 6.789], [100.0, second], snr)
+    grid = Search().grid(float(np.ptp(time)))
+    assert grid is not None
+    points = (curve.time - curve.time[0], curve.flux - curve.flux.mean(), curve.error**-2.0)
+    periodogram = Periodogram(points[0], points[2], grid)
+    power = periodogram.power(points[1])
+    searched: list[Floats] = []
+
+    def search(value: Floats) -> Any:
+        searched.append(value)
+        return power
+
+    monkeypatch.setattr(periodogram, "power", search)
+    # chi squared of 95 degrees of freedom, and 5 sigma
+    found = resolve(periodogram, grid, power, points, 95 + 5 * np.sqrt(2 * 95))
+    assert bool(searched) == (second > 0)
+    assert found is None or second > 0
 
 
 def test_rivals_do_not_make_three_periods_of_one_with_harmonics() -> None:

@@ -10,6 +10,7 @@ three that leave least are the answer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -71,7 +72,11 @@ def peaks(
 
 
 def resolve(
-    periodogram: Periodogram, grid: Grid, time: Floats, value: Floats, weight: Floats
+    periodogram: Periodogram,
+    grid: Grid,
+    power: NDArray[np.float32],
+    points: tuple[Floats, Floats, Floats],
+    noise: float,
 ) -> Floats | None:
     """Return the three sinusoids that fit a light curve best, the strongest first.
 
@@ -81,37 +86,34 @@ def resolve(
         Of the light curve.
     grid : Grid
         Its frequencies.
-    time, value, weight : ndarray, shape (n,)
+    power : ndarray, shape (grid.n,)
+        Its power for the light curve without its trend.
+    points : tuple of ndarray, each of shape (n,)
         Times from the first point [d], values and weights.
+    noise : float
+        Weighted sum of squares up to which what is left over is taken for noise.
 
     Returns
     -------
     ndarray, shape (3,) or (1,), or None
         Frequencies [1/d]; only the first where another is a harmonic of one of them, since then the
         signal is no sum of three sinusoids.  None where neither the highest peak has rivals, nor
-        the highest of what it leaves over: then it needs no such care.
+        the highest of what it leaves over, or that is noise: then it needs no such care.
     """
-    curve = _Curve(time, value, weight)
-    apart = 1.0 / time[-1]
+    curve = _Curve(*points)
+    apart = 1.0 / points[0][-1]
 
     def _left_by(found: list[float], n: int, share: float = RIVAL) -> list[float]:
         return peaks(periodogram.power(curve.residual(found)), grid, apart, n, share)
 
-    starts = _left_by([], N_STARTS)
+    starts = peaks(power, grid, apart, N_STARTS)
     if not starts:
         return None
-    if len(starts) == 1 and len(_left_by(curve.refined(starts, grid.step), 2)) < 2:
-        return None
-    grown = []
-    for start in starts:
-        found = [start]
-        for _ in range(2):
-            found = curve.refined([*found, *_left_by(found, 1)], grid.step)
-        for place in range(3):
-            others = found[:place] + found[place + 1 :]
-            again = curve.refined([*others, *_left_by(others, 1)], grid.step)
-            found = min(found, again, key=curve.chi2)
-        grown.append(found)
+    if len(starts) == 1:
+        first = curve.refined(starts, grid.step)
+        if curve.chi2(first) <= noise or len(_left_by(first, 2)) < 2:
+            return None
+    grown = [_grow(curve, start, _left_by, grid.step) for start in starts]
     best = min(grown, key=curve.chi2)
     for _ in range(_ROUNDS):
         rivals = []
@@ -124,6 +126,20 @@ def resolve(
         best = better
     strongest = np.array(best)[np.argsort(-curve.amplitudes(best), kind="stable")]
     return strongest[:1] if _related(strongest, _SAME * apart) else strongest
+
+
+def _grow(
+    curve: _Curve, start: float, left_by: Callable[[list[float], int], list[float]], step: float
+) -> list[float]:
+    """Return three frequencies from the first on, each searched once more beside the two others."""
+    found = [start]
+    for _ in range(2):
+        found = curve.refined([*found, *left_by(found, 1)], step)
+    for place in range(3):
+        others = found[:place] + found[place + 1 :]
+        again = curve.refined([*others, *left_by(others, 1)], step)
+        found = min(found, again, key=curve.chi2)
+    return found
 
 
 def _rivals(found: float, peaks_left: list[float], grid: Grid) -> list[float]:

@@ -24,6 +24,8 @@ STRONG = 5.0
 """Significance from which on a peak's rivals are looked at more closely."""
 
 _CURVES_AT_A_TIME = 256
+#: Of a trend and one sinusoid with its frequency.
+_PARAMETERS = 5
 
 
 @dataclass(frozen=True)
@@ -173,14 +175,14 @@ class _Batch:
             best, height = penalised_peak(power, grid, self._penalties[row])
             peak[row] = grid.step * (best + 1)
             if component == 0:
-                self._resolve(row, height)
+                self._resolve(row, power, height)
             if component < len(self._resolved.get(row, ())):
                 peak[row] = self._resolved[row][component]
                 height = float(power[np.clip(round(peak[row] / grid.step) - 1, 0, grid.n - 1)])
             sigma[row] = significance(height, int(m), grid.step * grid.n * self._widths[row])
         return peak, sigma
 
-    def _resolve(self, row: int, height: float) -> None:
+    def _resolve(self, row: int, power: NDArray[np.float32], height: float) -> None:
         """Look closer where a strong peak has rivals, as cadences of few nights make them."""
         grid, periodogram, m = self._grids[row], self._periodograms[row], int(self._sizes[row])
         assert grid is not None
@@ -188,10 +190,13 @@ class _Batch:
         strong = significance(height, m, grid.step * grid.n * self._widths[row]) > STRONG
         if m < MIN_POINTS[-1] or not strong:
             return
-        points = [
-            each[row, :m] for each in (self._curves.time, self._curves.value, self._curves.weight)
-        ]
-        found = resolve(periodogram, grid, *points)
+        curves = self._curves
+        points = (curves.time[row, :m], curves.value[row, :m], curves.weight[row, :m])
+        # Of chi squared, whose unit here is the smallest error: STRONG above what is expected.
+        freedom = m - _PARAMETERS
+        unit = (self._given[row].error.min() / self._scale[row]) ** 2
+        noise = float(unit * (freedom + STRONG * np.sqrt(2.0 * freedom)))
+        found = resolve(periodogram, grid, power, points, noise)
         if found is not None:
             self._resolved[row] = found
 
