@@ -45,6 +45,18 @@ def place_of_cluster() -> Path:
     return Path("/tmp")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow tests, each for whoever is free; the others of a file stay together.
+
+    They share what the file sets up.  A slow test that begins last would keep one worker waiting.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    for item in items:
+        if item.get_closest_marker("slow") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A scratch cluster for this worker, without fsync."""
