@@ -24,7 +24,7 @@ from rich.table import Table as Shown
 from benchmarks.common import versions, write_results
 from pipeline.calibrate import calibrate
 from pipeline.classify import default_model, features
-from pipeline.classify.search import SearchConfig, pixel_scale, search
+from pipeline.classify.search import SearchConfig, search
 from pipeline.detect import DetectConfig
 from pipeline.exposure import Exposure
 from pipeline.fakes import FakesConfig, binomial_interval, completeness, draw_fakes, inject, match
@@ -77,8 +77,7 @@ def one(seed: int, case: str, threshold: float) -> tuple[Any, Any]:
     found = search(image, template, given.sources, config)
     table = found.table["ra", "dec", "snr", "is_negative"]
     table["reliability"] = default_model().reliability(features(found.table, found.stamps))
-    assert image.psf is not None
-    radius = 0.6 * image.psf.fwhm * pixel_scale(image)
+    radius = 0.6 * image.seeing
     matched = match(drawn, found.table, radius)
     table["kind"] = np.where(matched.is_fake, "fake", "other")
     if given.changed is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from astropy.io.fits import Header
 from astropy.wcs import WCS
-from astropy.wcs.utils import proj_plane_pixel_scales
+from astropy.wcs.utils import proj_plane_pixel_area
 from numpy.typing import NDArray
 
 from pipeline.psf import Psf
@@ -163,10 +163,17 @@ class Exposure:
 
     @property
     def pixel_scale(self) -> float:
-        """Width of a pixel on the sky at the reference point of the WCS [arcsec]."""
+        """Side of a pixel at the reference point of the WCS, the root of its area [arcsec]."""
         if self.wcs is None:
             raise ValueError("an exposure without world coordinates has no pixel scale")
-        return float(np.sqrt(np.prod(proj_plane_pixel_scales(self.wcs.celestial)))) * 3600.0
+        return float(np.sqrt(proj_plane_pixel_area(self.wcs.celestial))) * 3600.0
+
+    @property
+    def seeing(self) -> float:
+        """Width of the PSF at half maximum [arcsec]."""
+        if self.psf is None:
+            raise ValueError("an exposure without PSF has no seeing")
+        return self.psf.fwhm * self.pixel_scale
 
     def masked(self, planes: Mask = UNUSABLE) -> NDArray[np.bool_]:
         """Tell which pixels have any of some bits.

@@ -9,7 +9,7 @@ from astropy.table import Table
 
 from pipeline.classify.features import features
 from pipeline.classify.lessons import Lesson
-from pipeline.classify.search import SearchConfig, pixel_scale, search
+from pipeline.classify.search import SearchConfig, search
 from pipeline.detect import DetectConfig
 from pipeline.exposure import Exposure
 from pipeline.fakes import FakesConfig, draw_fakes, inject, match
@@ -65,10 +65,8 @@ def injected_lesson(
     science, drawn = inject(science, drawn, rng)
     template, drawn = inject(template, drawn, rng, template=True)
     found = search(science, template, sources, DEEP)
-    assert science.psf is not None
-    scale = pixel_scale(science)
-    radius = MATCH * science.psf.fwhm * scale
-    real = match(drawn, found.table, radius, pixel_scale=scale).is_fake
+    radius = MATCH * science.seeing
+    real = match(drawn, found.table, radius, pixel_scale=science.pixel_scale).is_fake
     use = np.ones(len(real), bool)
     if known is not None and len(known):
         use = real | ~match(known["ra", "dec"], found.table, 3.0 * radius).is_fake

@@ -94,20 +94,3 @@ def search(
     searched = found.exposure.with_(variance=found.exposure.variance * noise)
     stamps = cutouts(searched, science, matched, table["x"], table["y"], half=HALF)
     return Search(table, stamps, difference, found)
-
-
-def pixel_scale(exposure: Exposure) -> float:
-    """Return the side of a pixel.
-
-    Parameters
-    ----------
-    exposure : Exposure
-        With WCS.
-
-    Returns
-    -------
-    float
-        [arcsec].
-    """
-    assert exposure.wcs is not None
-    return float(abs(np.linalg.det(exposure.wcs.pixel_scale_matrix)) ** 0.5 * 3600)

@@ -11,7 +11,7 @@ from pipeline.calibrate import calibrate
 from pipeline.classify.features import features
 from pipeline.classify.lessons import Lesson
 from pipeline.classify.night import DEEP, MATCH
-from pipeline.classify.search import Search, pixel_scale, search
+from pipeline.classify.search import Search, search
 from pipeline.exposure import Exposure, Image, Mask
 from pipeline.fakes import FakesConfig, draw_fakes, inject, match
 from pipeline.scene import Case, PsfModel, SimulatedField, simulate_field
@@ -47,7 +47,7 @@ def lesson(seed: int) -> Lesson:
     template, fakes = inject(template, fakes, rng, template=True)
     found = search(image, template, science.sources, DEEP)
     real, doubtful = classes(found, field.truth)
-    real |= match(fakes, found.table, MATCH * width_of(image)).is_fake
+    real |= match(fakes, found.table, MATCH * image.seeing).is_fake
     use = real | ~doubtful
     table = features(found.table, found.stamps)[use]
     return Lesson(table, real[use], np.full(len(table), seed))
@@ -197,7 +197,7 @@ def classes(found: Search, truth: Table) -> tuple[NDArray[np.bool_], NDArray[np.
     real, doubtful : ndarray of bool, shape (n,)
         Doubtful are those at an object that changed too little to be seen, and not real.
     """
-    width = width_of(found.difference.exposure)
+    width = found.difference.exposure.seeing
     changed = truth[np.asarray(truth["diff_flux"]) != 0]
     # what faded is negative, as a fake in the template is
     changed["in_template"] = np.asarray(changed["diff_flux"]) < 0
@@ -206,20 +206,3 @@ def classes(found: Search, truth: Table) -> tuple[NDArray[np.bool_], NDArray[np.
     changed.remove_column("in_template")
     near = match(changed, found.table, _DOUBTFUL * width).is_fake
     return real, near & ~real
-
-
-def width_of(exposure: Exposure) -> float:
-    """Return the FWHM of the PSF of an image.
-
-    Parameters
-    ----------
-    exposure : Exposure
-        With PSF and WCS.
-
-    Returns
-    -------
-    float
-        [arcsec].
-    """
-    assert exposure.psf is not None
-    return exposure.psf.fwhm * pixel_scale(exposure)

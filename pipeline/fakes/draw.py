@@ -253,9 +253,7 @@ def _places(
         raise FakesError("no usable pixel in the exposure: nowhere to put a fake")
     ny, nx = exposure.shape
     side = 2.0 * config.separation * fwhm
-    scale = 0.2 / 3600
-    if exposure.wcs is not None:
-        scale = abs(float(np.linalg.det(exposure.wcs.pixel_scale_matrix))) ** 0.5
+    scale = (0.2 if exposure.wcs is None else exposure.pixel_scale) / 3600.0
     wanted = min(config.most, max(1, round(config.density * nx * ny * scale**2)))
     # at most one in a cell, in its middle half: never nearer than the separation
     cells_x, cells_y = max(1, int(nx / side)), max(1, int(ny / side))

@@ -88,8 +88,7 @@ def coadd(
     for path in files:
         try:
             exposure = _calibrated(path, sources, config)
-            assert exposure.psf is not None
-            width = exposure.psf.fwhm * exposure.pixel_scale
+            width = exposure.seeing
             if max_seeing is not None and width > max_seeing:
                 raise TemplateError(f'its seeing is {width:.2f}", above {max_seeing:g}"')
         except StageError as error:

@@ -94,7 +94,7 @@ def summary(exposure: Exposure, metrics: Metrics) -> dict[str, float]:
         found.setdefault("zero_point", exposure.photo_calib.zero_point)
     if exposure.psf is not None:
         found["psf_sigma"] = exposure.psf.fwhm / SIGMA_TO_FWHM
-        found["seeing"] = exposure.psf.fwhm * exposure.pixel_scale
+        found["seeing"] = exposure.seeing
     places = zip(("llc", "lrc", "urc", "ulc"), at, strict=True)
     for name, (corner_ra, corner_dec) in places:
         found[f"{name}ra"], found[f"{name}dec"] = corner_ra, corner_dec

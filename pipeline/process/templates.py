@@ -71,6 +71,6 @@ def add_template(
         corners(template),
         visits=list(visits) or of_visit,
         n_exposures=n_exposures,
-        seeing=template.psf.fwhm * template.pixel_scale,
+        seeing=template.seeing,
         noise=float(np.sqrt(np.median(template.variance[usable]))),
     )

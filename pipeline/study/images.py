@@ -10,7 +10,6 @@ import numpy as np
 from astropy.table import Table
 
 from pipeline.calibrate import CalibrateConfig, Calibrated, calibrate
-from pipeline.classify.search import pixel_scale
 from pipeline.errors import ReadError
 from pipeline.exposure import Exposure
 from pipeline.io import read_exposure
@@ -49,17 +48,6 @@ class Pair:
     template: Exposure
     sources: Table
     truth: Table | None
-
-    @property
-    def pixel_scale(self) -> float:
-        """Side of a pixel [arcsec]."""
-        return pixel_scale(self.science)
-
-    @property
-    def match_radius(self) -> float:
-        """FWHM [arcsec]."""
-        assert self.science.psf is not None
-        return self.science.psf.fwhm * self.pixel_scale
 
 
 def simulated_pairs(config: NightConfig, folder: Path) -> Iterator[Pair]:

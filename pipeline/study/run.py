@@ -151,7 +151,7 @@ def _note(
 ) -> None:
     """Match what was found, and keep it."""
     table, config = found.table, study.config
-    radius = config.match_fwhm * pair.match_radius
+    radius = config.match_fwhm * pair.science.seeing
     reliability = model.reliability(features(table, found.stamps))
     rows = Table({name: table[name] for name in _COLUMNS})
     for name in table.colnames:
@@ -160,7 +160,7 @@ def _note(
     rows["flagged"] = np.any([np.asarray(table[name], bool) for name in DISQUALIFYING], axis=0)
     rows["reliability"] = reliability
     wanted = fakes[np.asarray(fakes["usable"], bool)]
-    matched = match(wanted, table, radius, pixel_scale=pair.pixel_scale)
+    matched = match(wanted, table, radius, pixel_scale=pair.science.pixel_scale)
     rows["kind"] = _kinds(pair, table, matched.is_fake, radius)
     rows["near_bright"] = near_bright(pair, rows, config)
     study.sources.append(_labelled(rows, pair, flavour))
@@ -195,7 +195,7 @@ def _kinds(pair: Pair, table: Table, is_fake: np.ndarray, radius: float) -> np.n
     kind = np.where(is_fake, "fake", "other").astype("U5")
     if pair.truth is not None:
         truth = pair.truth[np.abs(np.asarray(pair.truth["diff_snr"], float)) > 2.0]
-        real = match(truth, table, 2.0 * radius, pixel_scale=pair.pixel_scale).is_fake
+        real = match(truth, table, 2.0 * radius, pixel_scale=pair.science.pixel_scale).is_fake
         kind[real & ~is_fake] = "true"
     return kind
 
