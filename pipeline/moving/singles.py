@@ -116,7 +116,8 @@ def add_singles(
         replace(purity, min_nights=least),
     )
     sky = _Sky(found, free, linked.reference, purity, rules)
-    groups, states, done = pairs.groups, pairs.states, [_none(linked)]
+    groups, states = pairs.groups, pairs.states
+    done: list[Linkages] = []
     while len(states):
         row = sky.completing(groups, states, rules.by_chance / len(pairs))
         more = np.flatnonzero(row >= 0)
@@ -134,10 +135,6 @@ def _whole(groups: Groups, free: NDArray[np.bool_]) -> Ints:
     """Return the groups of which all members are free."""
     taken = np.bincount(groups.owners(), ~free[groups.members], minlength=len(groups))
     return np.flatnonzero(taken == 0.0)
-
-
-def _none(linked: Linkages) -> Linkages:
-    return linked.take(np.zeros(0, dtype=np.int64))
 
 
 class _Sky:

@@ -12,13 +12,13 @@ from astropy.wcs import WCS
 from apdb.errors import ApdbError
 from apdb.input.footprint import bounding_circle
 from apdb.input.sphere import unit_vectors
+from pipeline.calibrate import calibrate
 from pipeline.errors import StageError, TemplateError
 from pipeline.exposure import Exposure
 from pipeline.process.config import ProcessConfig
 from pipeline.process.raw import read_frames, without_signature
 from pipeline.process.same_pixels import corners
 from pipeline.process.sources import Sources
-from pipeline.process.stages import calibrated_template
 from pipeline.template import Template, build
 
 #: A template of so many times the pixels of its exposures would be mostly empty.
@@ -121,7 +121,7 @@ def _calibrated(path: Path, sources: Sources, config: ProcessConfig) -> Exposure
             raws, config.read.instrument, sources.frames(), config.isr
         ).exposure
     if exposure.unit != "nJy" or exposure.psf is None:
-        exposure = calibrated_template(exposure, sources.stars(exposure), config)
+        exposure = calibrate(exposure, sources.stars(exposure), config.calibrate).exposure
     if exposure.unit != "nJy" or exposure.wcs is None or exposure.psf is None:
         raise TemplateError(
             f"it is in {exposure.unit}, {'with' if exposure.wcs else 'without'} world coordinates: "
