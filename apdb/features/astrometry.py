@@ -34,6 +34,7 @@ _HUBER = 1.5
 _ROBUST_STEPS = 12
 _CLIP_STEPS = 8
 _SINGULAR = 1e-10
+_PAIRS = tuple((i, j) for i in range(len(PARAMETERS)) for j in range(i + 1))
 _YEAR = 365.25
 _MAS = np.degrees(1.0) * 3.6e6
 
@@ -158,6 +159,7 @@ class _Frame:
     def __init__(self, positions: Positions, floor: float) -> None:
         self._owner = positions.owner
         self._n = positions.n_objects
+        self._starts = np.flatnonzero(np.diff(self._owner, prepend=-1))
         self.good = np.isfinite(positions.ra) & np.isfinite(positions.dec)
         self.good &= np.isfinite(positions.mjd_tai)
         self._times = np.where(self.good, positions.mjd_tai, 60000.0)
@@ -171,9 +173,13 @@ class _Frame:
         self.epoch = start + self._sum(weight * (self._times - start[self._owner])) / total
         self._center(ra, dec, weight)
         self._project(ra, dec)
+        self._multiply()
 
     def _sum(self, values: Floats) -> Floats:
-        return np.bincount(self._owner, values, self._n).astype(np.float64)
+        """Return the sums by object of values, shape (..., n) to (..., n_objects)."""
+        found = np.zeros((*values.shape[:-1], self._n))
+        found[..., self._owner[self._starts]] = np.add.reduceat(values, self._starts, axis=-1)
+        return found
 
     def _first(self, values: Floats) -> Floats:
         found = np.zeros(self._n)
@@ -230,17 +236,21 @@ class _Frame:
         -------
         _Solved
         """
-        rows = self._columns()
+        sums = self._sum(self._products * weight)
         normal = np.empty((self._n, 5, 5))
-        right = np.empty((self._n, 5))
-        w11, w12, w22 = (each * weight for each in (self._w11, self._w12, self._w22))
-        for i, (a_ra, a_dec) in enumerate(rows):
-            left_ra, left_dec = w11 * a_ra + w12 * a_dec, w12 * a_ra + w22 * a_dec
-            right[:, i] = self._sum(left_ra * self._xi + left_dec * self._eta)
-            for j, (b_ra, b_dec) in enumerate(rows[: i + 1]):
-                normal[:, i, j] = normal[:, j, i] = self._sum(left_ra * b_ra + left_dec * b_dec)
+        for place, (i, j) in enumerate(_PAIRS):
+            normal[:, i, j] = normal[:, j, i] = sums[place]
         enough = self._sum((weight > 0.0).astype(float)) >= MIN_POINTS
-        return _solved(normal, right, enough)
+        return _solved(normal, sums[len(_PAIRS) :].T, enough)
+
+    def _multiply(self) -> None:
+        """Set what the normal equations sum up over the sources: 15 of the left, 5 of the right."""
+        rows = self._columns()
+        left = [(self._w11 * a + self._w12 * d, self._w12 * a + self._w22 * d) for a, d in rows]
+        self._products = np.stack([
+            *(left[i][0] * rows[j][0] + left[i][1] * rows[j][1] for i, j in _PAIRS),
+            *(ra * self._xi + dec * self._eta for ra, dec in left),
+        ])  # fmt: skip
 
     def _columns(self) -> list[tuple[Any, Any]]:
         one, none = np.ones_like(self._years), np.zeros_like(self._years)

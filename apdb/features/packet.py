@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import fastavro
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from apdb.alerts.encoding import encode_long
 from apdb.features.names import ASTROMETRY, NON_PERIODIC, PERIODIC
 
+_FLOAT = struct.Struct("<f")
 _MAP = fastavro.parse_schema({"type": "map", "values": "float"})
 _NAMES = tuple(feature.packet_name for feature in (*PERIODIC, *NON_PERIODIC))
 _MOTION = tuple(feature.packet_name for feature in ASTROMETRY)
@@ -97,5 +99,10 @@ def features_as_of(
 
 
 def _entry(name: str, value: float) -> bytes:
+    return _key(name) + _FLOAT.pack(value)
+
+
+@lru_cache(maxsize=4096)
+def _key(name: str) -> bytes:
     key = name.encode()
-    return b"".join((encode_long(len(key)), key, struct.pack("<f", np.float32(value))))
+    return encode_long(len(key)) + key
