@@ -110,6 +110,8 @@ def resolve(
     if not starts:
         return None
     if len(starts) == 1:
+        if curve.chi2(starts) <= noise:
+            return None
         first = curve.refined(starts, grid.step)
         if curve.chi2(first) <= noise or len(_left_by(first, 2)) < 2:
             return None
@@ -180,25 +182,30 @@ class _Curve:
         self._weight = weight
 
     def _design(self, frequencies: list[float]) -> Floats:
-        angle = 2.0 * np.pi * np.remainder(np.multiply.outer(self._time, frequencies), 1.0)
-        one = np.ones_like(self._time)
-        columns = [one, self._time]
-        for k in range(len(frequencies)):
-            columns += [np.sin(angle[:, k]), np.cos(angle[:, k])]
-        return np.stack(columns, axis=1)
+        """Return constant, time, sine and cosine of each frequency, shape (2 + 2 k, n)."""
+        angle = np.multiply.outer(frequencies, self._time)
+        angle -= np.floor(angle)
+        angle *= 2.0 * np.pi
+        design = np.empty((2 + 2 * len(angle), len(self._time)))
+        design[0] = 1.0
+        design[1] = self._time
+        np.sin(angle, out=design[2::2])
+        np.cos(angle, out=design[3::2])
+        return design
 
     def _solve(self, design: Floats) -> Floats:
-        norm = np.sqrt(self._weight @ (design * design))
-        scaled = design / np.where(norm > 0.0, norm, 1.0)
-        weighted = scaled * self._weight[:, None]
-        normal = scaled.T @ weighted + 1e-6 * np.eye(design.shape[1])
-        solved = np.linalg.solve(normal, weighted.T @ self._value)
-        return np.asarray(solved / np.where(norm > 0.0, norm, 1.0), np.float64)
+        weighted = design * self._weight
+        normal = weighted @ design.T
+        norm = np.sqrt(normal.diagonal())
+        norm[norm == 0.0] = 1.0
+        normal /= norm * norm[:, None]
+        normal.flat[:: len(normal) + 1] += 1e-6
+        return np.asarray(np.linalg.solve(normal, weighted @ self._value / norm) / norm)
 
     def residual(self, frequencies: list[float]) -> Floats:
         """Return what trend and sinusoids leave over."""
         design = self._design(frequencies)
-        return np.asarray(self._value - design @ self._solve(design), np.float64)
+        return np.asarray(self._value - self._solve(design) @ design, np.float64)
 
     def chi2(self, frequencies: list[float]) -> float:
         """Return the weighted sum of squares of what is left over."""
@@ -240,11 +247,8 @@ class _Curve:
         """Return frequencies after a step of Gauss-Newton, no farther than a step of the grid."""
         design = self._design(frequencies)
         solved = self._solve(design)
-        slopes = [
-            2.0 * np.pi * self._time
-            * (solved[2 + 2 * k] * design[:, 3 + 2 * k] - solved[3 + 2 * k] * design[:, 2 + 2 * k])
-            for k in range(len(frequencies))
-        ]  # fmt: skip
-        both = self._solve(np.concatenate([design, np.stack(slopes, axis=1)], axis=1))
-        moves = np.clip(both[design.shape[1] :], -step, step)
+        slopes = solved[2::2, None] * design[3::2] - solved[3::2, None] * design[2::2]
+        slopes *= 2.0 * np.pi * self._time
+        both = self._solve(np.concatenate([design, slopes]))
+        moves = np.clip(both[len(design) :], -step, step)
         return [f + float(move) for f, move in zip(frequencies, moves, strict=True)]

@@ -90,15 +90,10 @@ def fit(curves: Curves, frequencies: Floats) -> Fit:
     -------
     Fit
     """
-    design = _design(curves, frequencies)
-    root = np.sqrt(curves.weight)[:, :, None]
-    columns = design * root
-    norm = np.sqrt(np.einsum("bnp,bnp->bp", columns, columns))
-    norm[norm == 0.0] = 1.0
-    columns /= norm[:, None, :]
-    wanted = curves.value * root[:, :, 0]
-    solved = _pseudo_solve(columns, wanted) / norm
-    return Fit(solved, curves.value - np.einsum("bnp,bp->bn", design, solved))
+    design = _design(curves, frequencies, np.ones_like(curves.time))
+    root = np.sqrt(curves.weight)
+    solved = _pseudo_solve(design * root[:, None, :], curves.value * root)
+    return Fit(solved, curves.value - _times(solved, design))
 
 
 def subtracted(curves: Curves, found: Fit, component: int, frequencies: Floats) -> Floats:
@@ -120,10 +115,9 @@ def subtracted(curves: Curves, found: Fit, component: int, frequencies: Floats) 
     ndarray, shape (n_curves, n)
     """
     a, b = found.amplitudes(component)
-    own = _design(curves, frequencies[:, component : component + 1])[:, :, 2:]
+    own = _design(curves, frequencies[:, component : component + 1], np.ones_like(curves.time))
     harmonics = np.stack([a, b], axis=2).reshape(len(a), -1)
-    left: Floats = curves.value - np.einsum("bnp,bp->bn", own, harmonics)
-    return left
+    return curves.value - _times(harmonics, own[:, 2:])
 
 
 def refine(curves: Curves, frequencies: Floats, step: Floats) -> Floats:
@@ -143,80 +137,109 @@ def refine(curves: Curves, frequencies: Floats, step: Floats) -> Floats:
     ndarray, shape (n_curves, k)
         Refined ones; those of the grid where that fits worse.
     """
-    n_linear = 2 + 2 * N_HARMONICS * frequencies.shape[1]
     low, high = frequencies - step[:, None], frequencies + step[:, None]
     best, best_chi2 = frequencies, np.full(len(frequencies), np.inf)
     current = frequencies
-    root = np.sqrt(curves.weight)[:, :, None]
+    root = np.sqrt(curves.weight)
+    wanted = curves.value * root
     for step_number in range(_NEWTON_STEPS + 1):
-        design = _design(curves, current)
-        found = _ridge_solve(design * root, curves.value * root[:, :, 0])
-        residual = curves.value - np.einsum("bnp,bp->bn", design, found)
-        chi2 = np.einsum("bn,bn,bn->b", residual, residual, curves.weight)
+        design = _design(curves, current, root)
+        normal, right = design @ design.transpose(0, 2, 1), _products(design, wanted)
+        found = _ridge_solve(normal, right)
+        residual = wanted - _times(found, design)
+        chi2 = np.einsum("bn,bn->b", residual, residual)
         better = chi2 < best_chi2
         best = np.where(better[:, None], current, best)
         best_chi2 = np.where(better, chi2, best_chi2)
         if step_number == _NEWTON_STEPS:
             break
         slopes = _by_frequency(curves, design, found)
+        across = slopes @ design.transpose(0, 2, 1)
+        own = slopes @ slopes.transpose(0, 2, 1)
         both = _ridge_solve(
-            np.concatenate([design, slopes], axis=2) * root, curves.value * root[:, :, 0]
+            np.block([[normal, across.transpose(0, 2, 1)], [across, own]]),
+            np.concatenate([right, _products(slopes, wanted)], axis=1),
         )
-        current = np.clip(current + both[:, n_linear:], low, high)
+        current = np.clip(current + both[:, design.shape[1] :], low, high)
     return best
 
 
-def _design(curves: Curves, frequencies: Floats) -> Floats:
-    """Return the columns: constant, time, then sine and cosine of each frequency and harmonic."""
+def _design(curves: Curves, frequencies: Floats, constant: Floats) -> Floats:
+    """Return the columns: constant, time, then sine and cosine of each frequency and harmonic.
+
+    They are rows here, shape (n_curves, 2 + 8 k, n): what is worked on lies side by side in memory.
+    All are multiplied by the constant of each point, shape (n_curves, n).
+    """
     n_curves, n = curves.time.shape
     k = frequencies.shape[1]
-    design = np.empty((n_curves, n, 2 + 2 * N_HARMONICS * k))
-    design[:, :, 0] = 1.0
-    design[:, :, 1] = curves.time
-    for i in range(k):
-        # exact turns first: a phase of thousands of turns would lose digits in sin and cos
-        turns = np.remainder(curves.time * frequencies[:, i : i + 1], 1.0)
-        first = np.exp(2j * np.pi * turns)
-        power = np.ones_like(first)
-        for j in range(N_HARMONICS):
-            power = power * first
-            at = 2 + 2 * (N_HARMONICS * i + j)
-            design[:, :, at] = power.imag
-            design[:, :, at + 1] = power.real
+    design = np.empty((n_curves, 2 + 2 * N_HARMONICS * k, n))
+    design[:, 0] = constant
+    design[:, 1] = constant * curves.time
+    # exact turns first: a phase of thousands of turns would lose digits in sin and cos
+    angle = curves.time[:, None, :] * frequencies[:, :, None]
+    angle -= np.floor(angle)
+    angle *= 2.0 * np.pi
+    sine, cosine = np.sin(angle), np.cos(angle, out=angle)
+    waves = _by_harmonic(design)
+    waves[:, :, 0, 0] = sine * constant[:, None, :]
+    waves[:, :, 0, 1] = cosine * constant[:, None, :]
+    for j in range(1, N_HARMONICS):
+        before_sine, before_cosine = waves[:, :, j - 1, 0], waves[:, :, j - 1, 1]
+        np.multiply(before_sine, cosine, out=waves[:, :, j, 0])
+        waves[:, :, j, 0] += before_cosine * sine
+        np.multiply(before_cosine, cosine, out=waves[:, :, j, 1])
+        waves[:, :, j, 1] -= before_sine * sine
     return design
 
 
+def _by_harmonic(design: Floats) -> Floats:
+    """Return the waves of a design, a view of shape (n_curves, k, harmonics, 2, n)."""
+    n_curves, n_columns, n = design.shape
+    k = (n_columns - 2) // (2 * N_HARMONICS)
+    return design[:, 2:].reshape(n_curves, k, N_HARMONICS, 2, n)
+
+
 def _by_frequency(curves: Curves, design: Floats, found: Floats) -> Floats:
-    """Return the derivative of the model by each frequency, shape (n_curves, n, k)."""
-    k = (design.shape[2] - 2) // (2 * N_HARMONICS)
-    slopes = np.zeros((*curves.time.shape, k))
-    for i in range(k):
-        for j in range(N_HARMONICS):
-            at = 2 + 2 * (N_HARMONICS * i + j)
-            a, b = found[:, at, None], found[:, at + 1, None]
-            slopes[:, :, i] += (j + 1) * (a * design[:, :, at + 1] - b * design[:, :, at])
-        slopes[:, :, i] *= 2.0 * np.pi * curves.time
-    return slopes
+    """Return the derivative of the model by each frequency, shape (n_curves, k, n)."""
+    n_curves, n_columns, n = design.shape
+    k = (n_columns - 2) // (2 * N_HARMONICS)
+    given = found[:, 2:].reshape(n_curves, k, N_HARMONICS, 2)
+    harmonic = np.arange(1, N_HARMONICS + 1)
+    turned = np.stack([-harmonic * given[..., 1], harmonic * given[..., 0]], axis=-1)
+    slopes = turned.reshape(n_curves, k, 1, -1) @ design[:, 2:].reshape(n_curves, k, -1, n)
+    return np.asarray(slopes[:, :, 0] * (2.0 * np.pi * curves.time[:, None, :]))
+
+
+def _times(coefficients: Floats, columns: Floats) -> Floats:
+    """Return sums of columns, shape (n_curves, n)."""
+    return np.asarray((coefficients[:, None, :] @ columns)[:, 0])
+
+
+def _products(columns: Floats, wanted: Floats) -> Floats:
+    """Return the scalar product of each column with some values, shape (n_curves, p)."""
+    return np.asarray((columns @ wanted[:, :, None])[:, :, 0])
 
 
 def _pseudo_solve(columns: Floats, wanted: Floats) -> Floats:
     """Return the least-squares solution of least norm, small singular values left out."""
-    normal = np.einsum("bnp,bnq->bpq", columns, columns, optimize=True)
-    right = np.einsum("bnp,bn->bp", columns, wanted)
-    value, vector = np.linalg.eigh(normal)
+    scaled, norm = _scaled(columns @ columns.transpose(0, 2, 1))
+    right = _products(columns, wanted) / norm
+    value, vector = np.linalg.eigh(scaled)
     keep = value > (RCOND**2) * value[:, -1:]
     inverse = np.where(keep, 1.0 / np.where(keep, value, 1.0), 0.0)
-    turned = np.einsum("bpq,bp->bq", vector, right) * inverse
-    return np.asarray(np.einsum("bpq,bq->bp", vector, turned))
+    turned = _times(right, vector) * inverse
+    return _products(vector, turned) / norm
 
 
-def _ridge_solve(columns: Floats, wanted: Floats) -> Floats:
-    """Return a least-squares solution that is safe against dependent columns, and quick."""
-    norm = np.sqrt(np.einsum("bnp,bnp->bp", columns, columns))
+def _ridge_solve(normal: Floats, right: Floats) -> Floats:
+    """Return a solution of normal equations that is safe against dependent columns, and quick."""
+    scaled, norm = _scaled(normal)
+    scaled += 1e-6 * np.eye(normal.shape[1])
+    return np.asarray(np.linalg.solve(scaled, (right / norm)[:, :, None])[:, :, 0] / norm)
+
+
+def _scaled(normal: Floats) -> tuple[Floats, Floats]:
+    """Return normal equations for columns of unit norm, and the norms, shape (n_curves, p)."""
+    norm = np.sqrt(np.einsum("bpp->bp", normal))
     norm[norm == 0.0] = 1.0
-    scaled: Floats = columns / norm[:, None, :]
-    normal = scaled.transpose(0, 2, 1) @ scaled
-    normal += 1e-6 * np.eye(normal.shape[1])
-    right = np.einsum("bnp,bn->bp", scaled, wanted)
-    solved: Floats = np.linalg.solve(normal, right[:, :, None])[:, :, 0] / norm
-    return solved
+    return normal / (norm[:, :, None] * norm[:, None, :]), norm

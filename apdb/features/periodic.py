@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ MIN_POINTS = (12, 21, 30)
 STRONG = 5.0
 """Significance from which on a peak's rivals are looked at more closely."""
 
-_CURVES_AT_A_TIME = 256
+_CURVES_AT_A_TIME = 64
 #: Of a trend and one sinusoid with its frequency.
 _PARAMETERS = 5
 
@@ -130,11 +131,7 @@ class _Batch:
             self._grids.append(search.grid(time[row, m - 1]) if np.ptp(each.flux) > 0.0 else None)
         self._curves = Curves(time, value, weight)
         self._resolved: dict[int, Floats] = {}
-        self._periodograms = [
-            None if grid is None else Periodogram(time[row, :m], weight[row, :m], grid)
-            for row, (grid, m) in enumerate(zip(self._grids, self._sizes.tolist(), strict=True))
-        ]
-
+        self._periodograms: dict[int, Periodogram] = {}
         self._penalties = [
             (0, np.empty(0)) if grid is None else penalty(grid, m, limit)
             for grid, m, limit in zip(self._grids, self._sizes.tolist(), nyquist, strict=True)
@@ -165,38 +162,42 @@ class _Batch:
     def _search(self, found: Fit, component: int) -> tuple[Floats, Floats]:
         """Return the best frequency in what a fit left over, and its significance."""
         peak, sigma = np.ones(len(self._given)), np.full(len(self._given), np.nan)
-        for row, (grid, periodogram) in enumerate(
-            zip(self._grids, self._periodograms, strict=True)
-        ):
-            if grid is None or periodogram is None:
+        for row, grid in enumerate(self._grids):
+            if grid is None:
                 continue
-            m = self._sizes[row]
-            power = periodogram.power(found.residual[row, :m])
+            m = int(self._sizes[row])
+            power = self._periodogram(row, grid).power(found.residual[row, :m])
             best, height = penalised_peak(power, grid, self._penalties[row])
             peak[row] = grid.step * (best + 1)
-            if component == 0:
-                self._resolve(row, power, height)
+            width = grid.step * grid.n * self._widths[row]
+            sigma[row] = significance(height, m, width)
+            if component == 0 and m >= MIN_POINTS[-1] and sigma[row] > STRONG:
+                self._resolve(row, power)
             if component < len(self._resolved.get(row, ())):
                 peak[row] = self._resolved[row][component]
-                height = float(power[np.clip(round(peak[row] / grid.step) - 1, 0, grid.n - 1)])
-            sigma[row] = significance(height, int(m), grid.step * grid.n * self._widths[row])
+                at = min(max(round(peak[row] / grid.step) - 1, 0), grid.n - 1)
+                sigma[row] = significance(float(power[at]), m, width)
         return peak, sigma
 
-    def _resolve(self, row: int, power: NDArray[np.float32], height: float) -> None:
+    def _periodogram(self, row: int, grid: Grid) -> Periodogram:
+        """Return that of a row, made where its first power is about to be taken."""
+        if row not in self._periodograms:
+            m = self._sizes[row]
+            time, weight = self._curves.time[row, :m], self._curves.weight[row, :m]
+            self._periodograms[row] = Periodogram(time, weight, grid)
+        return self._periodograms[row]
+
+    def _resolve(self, row: int, power: NDArray[np.float32]) -> None:
         """Look closer where a strong peak has rivals, as cadences of few nights make them."""
-        grid, periodogram, m = self._grids[row], self._periodograms[row], int(self._sizes[row])
+        grid, m = self._grids[row], int(self._sizes[row])
         assert grid is not None
-        assert periodogram is not None
-        strong = significance(height, m, grid.step * grid.n * self._widths[row]) > STRONG
-        if m < MIN_POINTS[-1] or not strong:
-            return
         curves = self._curves
         points = (curves.time[row, :m], curves.value[row, :m], curves.weight[row, :m])
         # Of chi squared, whose unit here is the smallest error: STRONG above what is expected.
         freedom = m - _PARAMETERS
         unit = (self._given[row].error.min() / self._scale[row]) ** 2
         noise = float(unit * (freedom + STRONG * np.sqrt(2.0 * freedom)))
-        found = resolve(periodogram, grid, power, points, noise)
+        found = resolve(self._periodogram(row, grid), grid, power, points, noise)
         if found is not None:
             self._resolved[row] = found
 
@@ -277,18 +278,19 @@ def significance(power: float, n: int, width: float) -> float:
     float
         Standard deviations, at least 0.
     """
-    from scipy.special import gammaln, log_ndtr, ndtri_exp  # slow to import for all commands
+    from scipy.special import ndtri_exp  # slow to import for all commands
 
-    left = np.log1p(-min(power, 1.0 - 1e-15))
+    left = math.log1p(-min(power, 1.0 - 1e-15))
     ln_single = 0.5 * (n - 3) * left
-    ln_gamma = 0.5 * np.log(2.0 / (n - 1)) + gammaln(0.5 * (n - 1)) - gammaln(0.5 * (n - 2))
-    with np.errstate(divide="ignore"):
-        ln_tau = (
-            ln_gamma + np.log(width) + 0.5 * (n - 4) * left + 0.5 * np.log(0.5 * (n - 1) * power)
-        )
+    ln_gamma = (
+        math.lgamma(0.5 * (n - 1)) - math.lgamma(0.5 * (n - 2)) - 0.5 * math.log(0.5 * (n - 1))
+    )
+    crossings = width * math.sqrt(0.5 * (n - 1) * power)
+    ln_tau = ln_gamma + 0.5 * (n - 4) * left + (math.log(crossings) if crossings else -math.inf)
     if max(ln_single, ln_tau) < -15.0:
-        ln_false = np.logaddexp(ln_single, ln_tau)
+        high, low = max(ln_single, ln_tau), min(ln_single, ln_tau)
+        ln_false = high + math.log1p(math.exp(low - high))
     else:
-        true = -np.expm1(ln_single) * np.exp(-np.exp(ln_tau))
-        ln_false = np.log1p(-true) if true < 1.0 else ln_single
-    return max(0.0, float(-ndtri_exp(min(ln_false, log_ndtr(0.0)))))
+        true = -math.expm1(ln_single) * math.exp(-math.exp(min(ln_tau, 700.0)))
+        ln_false = math.log1p(-true) if true < 1.0 else ln_single
+    return max(0.0, float(-ndtri_exp(min(ln_false, -math.log(2.0)))))

@@ -28,7 +28,16 @@ DEGENERATE = 1e-4
 The determinant of their normal equations; a quarter for uniform phases.
 """
 
-_PLANS = threading.local()
+
+class _Plans(threading.local):
+    """The plans of a thread, and whose points each holds."""
+
+    def __init__(self) -> None:
+        self.plans: dict[tuple[int, Any], Any] = {}
+        self.points: dict[Any, object] = {}
+
+
+_PLANS = _Plans()
 
 
 @dataclass(frozen=True)
@@ -110,22 +119,28 @@ class Periodogram:
     def __init__(self, time: Floats, weight: Floats, grid: Grid) -> None:
         self._grid = grid
         self._weight = weight / weight.sum()
-        angle = 2.0 * np.pi * np.remainder(grid.step * (time - time[0]), 1.0)
-        # modes come centred on zero: the shift puts the first on the first frequency
-        self._shift = np.exp(1j * (grid.n // 2 + 1) * angle)
         self._kind = np.complex64 if grid.n <= FINE_GRID else np.complex128
-        self._angle = self._folded(angle)
-        both = self._folded(2.0 * angle)
-        first = self._transform(self._angle, self._weight * self._shift)
-        second = self._transform(both, self._weight * self._shift**2)
-        c, s = first.real.copy(), first.imag.copy()
-        c2, s2 = second.real.copy(), second.imag.copy()
-        self._cc = 0.5 * (1.0 + c2) - c * c
-        self._ss = 0.5 * (1.0 - c2) - s * s
-        self._cs = 0.5 * s2 - c * s
-        determinant = self._cc * self._ss - self._cs * self._cs
-        good = determinant > DEGENERATE
-        self._scale = np.where(good, 1.0 / np.where(good, determinant, 1.0), 0.0)
+        angle = 2.0 * np.pi * np.remainder(grid.step * (time - time[0]), 1.0)
+        self._waves = _Waves(angle, grid.n, 1, self._kind)
+        once = self._waves.sum(self._weight)
+        # at twice a frequency: for the lower half that is on the grid
+        twice = np.empty_like(once)
+        half = grid.n // 2
+        twice[:half] = once[1::2]
+        twice[half:] = _Waves(2.0 * angle, grid.n - half, half + 1, self._kind).sum(self._weight)
+        # With C, S of equations 8, 9: CC + SS = 1 - |C + iS|^2, CC - SS + 2i CS = twice - once^2
+        both = 1.0 - (once.real**2 + once.imag**2)
+        once *= once
+        twice -= once
+        determinant = both * both
+        determinant -= twice.real**2 + twice.imag**2
+        scale = (determinant > 4.0 * DEGENERATE).astype(determinant.dtype)
+        np.maximum(determinant, 4.0 * DEGENERATE, out=determinant)
+        scale /= determinant
+        scale *= 2.0
+        self._even = both * scale
+        self._odd = np.conj(twice, out=twice)
+        self._odd *= scale
 
     def power(self, value: Floats) -> NDArray[Any]:
         """Return the power of values at the times, between 0 and 1.
@@ -146,29 +161,38 @@ class Periodogram:
         if not total > 0.0:
             return np.zeros(self._grid.n)
         scaled = centred / np.sqrt(total)
-        found = self._transform(self._angle, self._weight * scaled * self._shift)
-        yc, ys = found.real.copy(), found.imag.copy()
-        power = self._ss * yc
-        mixed = self._cs * ys
-        power -= 2.0 * mixed
-        power *= yc
-        ys *= ys
-        ys *= self._cc
-        power += ys
-        power *= self._scale
+        found = self._waves.sum(self._weight * scaled)
+        power = found.real**2
+        power += found.imag**2
+        power *= self._even
+        found *= found
+        found *= self._odd
+        power -= found.real
         np.maximum(power, 0.0, out=power)
-        power[power > 1.0] = 1.0
+        np.minimum(power, 1.0, out=power)
         return np.asarray(power)
 
-    def _folded(self, angle: Floats) -> NDArray[Any]:
-        folded = np.remainder(angle + np.pi, 2.0 * np.pi) - np.pi
-        real = np.float32 if self._kind is np.complex64 else np.float64
-        return np.ascontiguousarray(folded, real)
 
-    def _transform(self, angle: NDArray[Any], strength: NDArray[Any]) -> NDArray[Any]:
-        plan = _plan(self._grid.n, self._kind)
-        plan.setpts(angle)
-        return np.asarray(plan.execute(np.ascontiguousarray(strength, self._kind)))
+class _Waves:
+    """Sums of points times the waves ``exp(i k angle)``, k = lowest … lowest + n - 1."""
+
+    def __init__(self, angle: Floats, n: int, lowest: int, kind: Any) -> None:
+        real = np.float32 if kind is np.complex64 else np.float64
+        self._angle = (np.remainder(angle + np.pi, 2.0 * np.pi) - np.pi).astype(real)
+        # modes come centred on zero: the shift puts the first on the lowest frequency
+        self._shift = np.exp(1j * (n // 2 + lowest) * angle)
+        self._n = n
+        self._kind = kind
+
+    def sum(self, strength: Floats) -> NDArray[Any]:
+        """Return the sums for some strengths of the points, shape (n,)."""
+        plan = _plan(self._n, self._kind)
+        if _PLANS.points.get(plan) is not self:
+            plan.setpts(self._angle)
+            _PLANS.points[plan] = self
+        found = np.empty(self._n, self._kind)
+        plan.execute((strength * self._shift).astype(self._kind), found)
+        return found
 
 
 def penalty(grid: Grid, n_points: int, pseudo_nyquist: float) -> tuple[int, NDArray[Any]]:
@@ -227,10 +251,11 @@ def penalised_peak(
 
 
 def _plan(n: int, kind: Any) -> Any:
-    plans: dict[Any, Any] = _PLANS.__dict__.setdefault("plans", {})
+    plans = _PLANS.plans
     if (n, kind) not in plans:
         if len(plans) >= 64:
             plans.clear()
+            _PLANS.points.clear()
         real_eps = 1e-4 if kind is np.complex64 else 1e-9
         plans[n, kind] = finufft.Plan(
             1, (n,), eps=real_eps, isign=1, dtype=np.dtype(kind).name, nthreads=1, upsampfac=1.25
