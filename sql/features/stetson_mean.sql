@@ -9,7 +9,7 @@
 -- returns: the mean [nJy]; null without points
 -- errors: none
 -- locks: none
--- cost: 0.3 ms for 100 points
+-- cost: 0.4 ms for 100 points
 create or replace function apdb.stetson_mean(p_flux double precision[], p_err double precision[])
 returns double precision
 language plpgsql immutable parallel safe
@@ -17,34 +17,37 @@ as $$
 declare
     c_tolerance constant double precision := 1e-6;
     n constant integer := cardinality(p_flux);
-    v_factor double precision := n / nullif(4.0 * (n - 1), 0.0);
-    v_weights double precision[];
+    c_scale constant double precision := 4.0 * (n - 1) / nullif(n, 0);
+    v_scales double precision[];
     v_mean double precision;
-    v_last double precision;
-    v_sum double precision;
-    v_total double precision;
-    d double precision;
-    w double precision;
 begin
-    select array_agg(1.0 / u.err / u.err), sum(u.flux / u.err / u.err) / sum(1.0 / u.err / u.err)
-    into v_weights, v_mean
+    -- With 4 (n - 1) / n err^2 for a scale, the weights are proportional to 1 / (scale + (flux - mean)^2).
+    select array_agg(c_scale * u.err * u.err), sum(u.flux / u.err / u.err) / sum(1.0 / u.err / u.err)
+    into v_scales, v_mean
     from unnest(p_flux, p_err) as u (flux, err);
     if n < 2 then
         return v_mean;
     end if;
-    for k in 1..20 loop
-        v_last := v_mean;
-        v_sum := 0.0;
-        v_total := 0.0;
-        for i in 1..n loop
-            d := (p_flux[i] - v_last) / p_err[i];
-            w := v_weights[i] / (1.0 + v_factor * d * d);
-            v_total := v_total + w;
-            v_sum := v_sum + w * (p_flux[i] - v_last);
-        end loop;
-        v_mean := v_last + v_sum / v_total;
-        exit when abs(v_mean - v_last) < c_tolerance and abs(v_mean - v_last) < c_tolerance * abs(v_mean);
-    end loop;
+    -- One query for all steps: a loop of statements takes twice as long.
+    with recursive step (k, mean, moved) as (
+        select 0, v_mean, null::double precision
+        union all
+        select s.k + 1, s.mean + m.moved, m.moved
+        from step as s
+        cross join lateral (
+            select sum(u.d / (u.scale + u.d * u.d)) / sum(1.0 / (u.scale + u.d * u.d)) as moved
+            from (select unnest(p_flux) - s.mean as d, unnest(v_scales) as scale) as u
+        ) as m
+        where
+            s.k < 20 and (
+                s.moved is null or abs(s.moved) >= c_tolerance or abs(s.moved) >= c_tolerance * abs(s.mean)
+            )
+    )
+
+    select s.mean into v_mean
+    from step as s
+    order by s.k desc
+    limit 1;
     return v_mean;
 end
 $$;
