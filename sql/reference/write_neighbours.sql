@@ -22,17 +22,24 @@ set enable_nestloop = off
 set jit = off
 as $$
 declare
+    v_known bigint[];
     v_n integer;
 begin
     if coalesce(cardinality(p_dia_object_ids), 0) = 0 then
         return 0;
     end if;
-    -- A replacement writes objects twice in one step.
-    delete from apdb_base.dia_object_neighbour as n
-    where n.dia_object_id = any(p_dia_object_ids) and n.store_seq = p_store_seq;
-    update apdb_base.dia_object_neighbour as n
-    set store_seq_end = p_store_seq
+    -- New objects have no version yet: what is looked for once is not looked for twice.
+    select array_agg(n.dia_object_id) into v_known
+    from apdb_base.dia_object_neighbour as n
     where n.dia_object_id = any(p_dia_object_ids) and n.store_seq_end is null;
+    if v_known is not null then
+        -- A replacement writes objects twice in one step.
+        delete from apdb_base.dia_object_neighbour as n
+        where n.dia_object_id = any(v_known) and n.store_seq = p_store_seq;
+        update apdb_base.dia_object_neighbour as n
+        set store_seq_end = p_store_seq
+        where n.dia_object_id = any(v_known) and n.store_seq_end is null;
+    end if;
 
     with object as materialized (
         select
