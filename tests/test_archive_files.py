@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import itertools
 import json
@@ -334,15 +333,13 @@ def test_ranges_that_cannot_be(tmp_path: Path) -> None:
     rows = locations(write(place, alerts(3)))
     span = rows[0].packet
     for offset, length in ((-1, 10), (0, 0), (0, 2**40), (10**12, 100), (span.offset + 1, 50)):
-        wrong = dataclasses.replace(
-            rows[0], packet=Span(span.file, offset, length), stamps=None, sha256=None
-        )
+        wrong = rows[0]._replace(packet=Span(span.file, offset, length), stamps=None, sha256=None)
         with pytest.raises(ArchiveCorrupt):
             list(read_packets(place, [wrong]))
-    other = dataclasses.replace(rows[0], packet=rows[1].packet)
+    other = rows[0]._replace(packet=rows[1].packet)
     with pytest.raises(ArchiveCorrupt, match="another alert"):
         list(read_packets(place, [other]))
-    gone = dataclasses.replace(rows[0], packet=dataclasses.replace(span, file="x/y.avro"))
+    gone = rows[0]._replace(packet=span._replace(file="x/y.avro"))
     with pytest.raises(NotFound, match=r"x/y\.avro"):
         list(read_packets(place, [gone]))
 
@@ -351,8 +348,8 @@ def test_a_block_of_another_file_is_told_without_its_header(tmp_path: Path) -> N
     place, sent = Place(tmp_path), alerts(3)
     one, two = (write(place, sent, stamps=False, codec="null") for _ in range(2))
     (tmp_path / one.packet_file).write_bytes((tmp_path / two.packet_file).read_bytes())
-    row = dataclasses.replace(locations(one)[0], sha256=None)
-    row = dataclasses.replace(row, packet=dataclasses.replace(row.packet, crc=None))
+    row = locations(one)[0]._replace(sha256=None)
+    row = row._replace(packet=row.packet._replace(crc=None))
     with pytest.raises(ArchiveCorrupt, match="sync marker"):
         list(read_packets(place, [row]))
 

@@ -12,9 +12,12 @@ import itertools
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple
 
-from apdb.alerts.encoding import encode_long
+import numpy as np
+
+from apdb.alerts.encoding import encode_longs
 from apdb.archive.container import MAX_OBJECT, decompress, open_block, read_header, sync_marker
 from apdb.archive.place import Place
 from apdb.archive.writer import NO_STAMPS
@@ -26,8 +29,7 @@ _GAP = 64 * 2**10
 _HEADER_BYTES = 2**18
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """A block of a file.
 
     Attributes
@@ -46,8 +48,7 @@ class Span:
     crc: int | None = None
 
 
-@dataclass(frozen=True)
-class Location:
+class Location(NamedTuple):
     """Where an alert is.
 
     Attributes
@@ -103,15 +104,15 @@ def read_packets(place: Place, rows: Iterable[Location], *, stamps: bool = True)
     """
     for window in _windows(rows, packets=True, stamps=stamps):
         blocks = _fetch(place, window, packets=True, stamps=stamps)
-        for row in window:
+        for row, name in zip(window, _names(window), strict=True):
             if row.packed:
                 yield bytes(_body(row, row.packet, blocks))
                 continue
-            packet, _ = _object(row, row.packet, blocks)
+            packet = _object(row, row.packet, blocks, name)
             if stamps and row.stamps is not None:
                 if packet[-3:] != NO_STAMPS:
                     raise _damaged(row, row.packet, "the packet does not end with null stamps")
-                packet = packet[:-3] + _stamps(row, blocks)
+                packet = packet[:-3] + _stamps(row, blocks, name)
             if stamps or row.stamps is None:
                 _check(row, packet)
             yield packet
@@ -144,11 +145,11 @@ def read_stamps(place: Place, rows: Iterable[Location]) -> Iterator[bytes]:
     """
     for window in _windows(rows, packets=False, stamps=True):
         blocks = _fetch(place, window, packets=False, stamps=True)
-        for row in window:
+        for row, name in zip(window, _names(window), strict=True):
             if row.packed and row.stamps is not None:
                 yield bytes(_body(row, row.stamps, blocks))
             else:
-                yield NO_STAMPS if row.stamps is None else _stamps(row, blocks)
+                yield NO_STAMPS if row.stamps is None else _stamps(row, blocks, name)
 
 
 def read_metadata(place: Place, path: str) -> dict[str, str]:
@@ -222,7 +223,7 @@ def _fetch(
 
 def _runs(spans: list[Span]) -> Iterator[list[Span]]:
     """Group the blocks of a file that lie close together."""
-    spans.sort(key=lambda span: span.offset)
+    spans.sort(key=attrgetter("offset"))
     run = [spans[0]]
     for before, span in itertools.pairwise(spans):
         if span.offset - before.offset - before.length > _GAP:
@@ -232,23 +233,26 @@ def _runs(spans: list[Span]) -> Iterator[list[Span]]:
     yield run
 
 
-def _stamps(row: Location, blocks: dict[Span, memoryview]) -> bytes:
+def _names(rows: Sequence[Location]) -> list[bytes]:
+    """Return the ids of alerts as their objects begin with them."""
+    return encode_longs(np.array([row.dia_source_id for row in rows], np.int64)).rows()
+
+
+def _stamps(row: Location, blocks: dict[Span, memoryview], name: bytes) -> bytes:
     assert row.stamps is not None
-    record, after = _object(row, row.stamps, blocks)
-    return record[after:]
+    return _object(row, row.stamps, blocks, name)[len(name) :]
 
 
-def _object(row: Location, span: Span, blocks: dict[Span, memoryview]) -> tuple[bytes, int]:
-    """Return the object of a block, and where it goes on after its diaSourceId."""
+def _object(row: Location, span: Span, blocks: dict[Span, memoryview], name: bytes) -> bytes:
+    """Return the object of a block, which begins with the alert's id."""
     body = _body(row, span, blocks)
     try:
         data = decompress(body, row.codec)
-        name = encode_long(row.dia_source_id)
         if not data.startswith(name):
             raise ArchiveCorrupt("what is there belongs to another alert")
     except ArchiveCorrupt as error:
         raise _damaged(row, span, str(error)) from error
-    return data, len(name)
+    return data
 
 
 def _body(row: Location, span: Span, blocks: dict[Span, memoryview]) -> memoryview:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 import fastavro
 
@@ -121,8 +121,7 @@ def wanted(
     return Wanted(chosen, version, namespace)
 
 
-@dataclass(frozen=True)
-class Alert:
+class Alert(NamedTuple):
     """An alert as it was asked for.
 
     Attributes
@@ -180,8 +179,12 @@ def archived_schema(row: AlertRow, namespace: str) -> AlertSchema:
     -------
     AlertSchema
     """
-    extended = row.content in WITHOUT_HISTORIES
-    return alert_schema(row.schema_version, namespace=namespace, extended=extended)
+    return _archived_schema(row.schema_version, namespace, row.content)
+
+
+@cache
+def _archived_schema(version: str, namespace: str, content: str) -> AlertSchema:
+    return alert_schema(version, namespace=namespace, extended=content in WITHOUT_HISTORIES)
 
 
 def render(
