@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from apdb.alerts.packets import decode, without_histories
 from apdb.alerts.refill import check_fragments
 from apdb.alerts.rules import read_rules
 from apdb.alerts.schemas import alert_schema
-from apdb.alerts.stream import assemble
+from apdb.alerts.stream import PLANNER, assemble
 from apdb.schema import catalogue
 
 EXTREME_FLOATS = np.array([0.0, -0.0, 1e-45, 3.4e38, -3.4e38, 1.5], np.float32)
@@ -168,6 +169,25 @@ def test_contents(dsn: str, stored: list[Any], plain_connection: psycopg.Connect
     assert routine("full", False) == routine("no_stamps", False) == whole
     assert routine("no_histories", True) == routine("bare", True) == bare
     assert routine("bare", False) == strict
+
+
+def test_sources_of_a_visit_are_not_looked_for_among_those_of_all_visits(
+    stored: list[Any], plain_connection: psycopg.Connection[Any]
+) -> None:
+    # To read them in the order of the objects from an index by object takes as long as the
+    # partition is large; the planner does so where it can, since it may not sort.
+    visit = stored[-1].visit
+    plain_connection.execute(PLANNER)
+    plan = plain_connection.execute(
+        "explain select a.packet from apdb.assemble_packets("
+        f"{visit.visit}, {visit.detector}::smallint, {visit.midpoint_mjd_tai}, "
+        f"{visit.midpoint_mjd_tai - 365.0}, 1101::smallint, true, false, null, '', 0, false) as a"
+    ).fetchall()
+    lines = [line.strip() for (line,) in plan]
+    scans = [k for k, line in enumerate(lines) if re.search(r"on dia_source_p\d+ ", line)]
+    assert len(scans) == 1
+    assert lines[scans[0] + 1].startswith("Index Cond: ")
+    assert "visit = " in lines[scans[0] + 1]
 
 
 def test_unknown_contents_and_visits_are_refused(

@@ -111,8 +111,9 @@ as $$
                 d.pixel_flags_streak_center, d.glint_trail, d.pixel_flags_injected_center, d.reliability,
                 p_flags, p_reliability_min, p_fakes
             )
-        -- As visits write fragments: histories of neighbours lie in the same pages.
-        order by d.dia_object_id
+        -- As visits write fragments: histories of neighbours lie in the same pages. The sum keeps the planner from
+        -- reading them in this order from the index by object, which means to walk through that of a whole partition.
+        order by d.dia_object_id + 0
         offset 0
     ) as t
     left join lateral (
