@@ -40,6 +40,8 @@ _SETTINGS = [
     "autovacuum",
     "max_locks_per_transaction",
 ]
+# `huge_pages` says only what the server may do.
+_HUGE_PAGES = "select strpos(pg_read_file('/proc/self/maps'), '/anon_hugepage') > 0"
 
 
 class Server(Protocol):
@@ -175,7 +177,8 @@ def server_settings(dsn: str) -> dict[str, str]:
             "select name, current_setting(name) from pg_settings where name = any(%s) order by 1",
             [_SETTINGS],
         ).fetchall()
-    return {str(name): str(value) for name, value in rows}
+        used = connection.execute(_HUGE_PAGES).fetchone()
+    return {str(name): str(value) for name, value in rows} | {"huge_pages": str(used and used[0])}
 
 
 def peak_memory() -> int:

@@ -18,6 +18,7 @@ import pytest
 
 from apdb.errors import ServerError, ServerNotRunning
 from apdb.server import cluster as cluster_module
+from apdb.server import huge_pages
 from apdb.server.cluster import Cluster
 from apdb.server.pg_conf import MIB
 from apdb.server.pg_place import ServerUser
@@ -223,6 +224,48 @@ def test_command_line(cluster):
     assert refused.returncode == ServerNotRunning.exit_code
     assert "not running" in refused.stderr
     assert "apdb server start" in refused.stderr
+
+
+def test_huge_pages(cluster):
+    with pytest.raises(ServerError, match="while it runs"):
+        cluster.huge_pages_needed()
+    wanted = int(rows(cluster, "show shared_memory_size_in_huge_pages")[0][0])
+    cluster.stop()
+    assert cluster.huge_pages_needed() == wanted
+    assert cluster.status().huge_pages is None
+    before = huge_pages.RESERVED.read_text() if huge_pages.RESERVED.exists() else None
+    try:
+        total = huge_pages.reserve(wanted)
+    except ServerError as error:
+        cluster.start()
+        pytest.skip(f"the kernel of this machine does not lend them here: {error}")
+    try:
+        assert int(huge_pages.RESERVED.read_text()) == total >= wanted
+        cluster.start()
+        assert cluster.status().huge_pages is True
+        # those in use cannot be given back
+        assert huge_pages.reserve(0) > 0
+        told = run_apdb(cluster, "server", "status")
+        assert "huge pages yes" in told.stdout
+        cluster.stop()
+    finally:
+        huge_pages.RESERVED.write_text(before)
+    if not int(before):
+        cluster.start()
+        assert cluster.status().huge_pages is False
+
+
+def test_more_huge_pages_than_there_is_memory():
+    if not AS_ROOT or not os.access(huge_pages.RESERVED, os.W_OK):
+        pytest.skip("needs a kernel that lends huge pages, and root")
+    before = huge_pages.RESERVED.read_text()
+    needed = 2 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // huge_pages.size()
+    try:
+        with pytest.raises(ServerError, match=r"found \d+ of \d+ huge pages"):
+            huge_pages.reserve(needed)
+        assert huge_pages.RESERVED.read_text() == before
+    finally:
+        huge_pages.RESERVED.write_text(before)
 
 
 def test_deleted_socket_is_noticed(cluster):

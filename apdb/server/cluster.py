@@ -19,7 +19,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from apdb.errors import ServerError, ServerNotRunning
-from apdb.server import pg_conf
+from apdb.server import huge_pages, pg_conf
 from apdb.server.pg_install import Installation, find_installation
 from apdb.server.pg_place import SOCKET_FILE, ServerUser, default_root, exclusive, plan_socket_dir
 from apdb.server.pg_process import SETTLED, ClusterStatus, Identity, wait_settled
@@ -144,6 +144,7 @@ class Cluster:
             log_file=self._newest_log(),
             free_bytes=shutil.disk_usage(place).free,
             dsn=self.dsn(),
+            huge_pages=huge_pages.used_by(server.pid) if server else None,
         )
 
     def start(self) -> bool:
@@ -201,6 +202,28 @@ class Cluster:
                 return False
             self._pg_ctl("stop", "-m", mode)
             return True
+
+    def huge_pages_needed(self) -> int:
+        """Return the number of huge pages that hold the server's shared memory.
+
+        Raises
+        ------
+        ServerError
+            The server was never started, or runs.
+        """
+        if not (self.root / "apdb.conf").exists():
+            raise ServerError(
+                "The server was never started, so it has no settings yet: `apdb server start`, "
+                "`apdb server stop`, then again."
+            )
+        command: list[str | Path] = [self.installation.bin / "postgres", "-D", self.data]
+        result = self._user.run([*command, "-C", "shared_memory_size_in_huge_pages"])
+        if result.returncode:
+            raise ServerError(
+                "PostgreSQL does not say what memory it wants while it runs (`apdb server stop`):\n"
+                f"{result.stderr.strip()}"
+            )
+        return int(result.stdout)
 
     def ensure_database(self, name: str = DATABASE) -> bool:
         """Create a database with the extensions that apdb needs, unless it exists.

@@ -65,6 +65,8 @@ class ClusterStatus:
         Space left on the disk of the data [bytes].
     dsn : str
         How to connect.
+    huge_pages : bool or None
+        Whether its shared memory is in huge pages; None if it does not run or that cannot be seen.
     """
 
     state: str
@@ -77,6 +79,7 @@ class ClusterStatus:
     log_file: Path | None
     free_bytes: int
     dsn: str
+    huge_pages: bool | None
 
     @property
     def running(self) -> bool:
