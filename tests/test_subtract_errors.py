@@ -59,11 +59,9 @@ def test_errors_are_the_scatter_of_what_the_models_say() -> None:
 
 
 @pytest.mark.parametrize("case", ["worse_template", pytest.param("easy", marks=pytest.mark.slow)])
-def test_pulls_of_bright_sources_through_all_stages(
-    case: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pipeline.scene.field._SNR_RANGE", (10.0, 2000.0))
-    field = simulate_field(21, (900, 900), 450, 60, 45, case=case, hosted=0.0, psf_variation=1.0)
+def test_pulls_of_bright_sources_through_all_stages(case: str) -> None:
+    options = {"case": case, "hosted": 0.0, "psf_variation": 1.0, "snr": (10.0, 2000.0)}
+    field = simulate_field(21, (900, 900), 450, 60, 45, **options)
     science, template = (calibrate(each, field.refcat) for each in field[:2])
     found = search(science.exposure, template.exposure, science.sources)
     new = field.truth[np.isin(field.truth["kind"], ["transient", "fading"])]

@@ -58,7 +58,11 @@ def reserve(needed: int, place: Path = RESERVED) -> int:
     if not place.exists():
         raise ServerError(f"There is no {place}: huge pages are a matter of Linux.")
     before = int(place.read_text())
-    total = before - _of_memory("HugePages_Free") + needed
+    # Free are also those that a server was promised and has not touched yet.
+    in_use = before - _of_memory("HugePages_Free") + _of_memory("HugePages_Rsvd")
+    total = in_use + needed
+    if needed:  # what others have reserved for themselves is not made less
+        total = max(total, before)
     try:
         place.write_text(f"{total}\n")
     except OSError as error:

@@ -16,8 +16,6 @@ from pipeline.scene.objects import make_galaxies, make_stars, points_at, referen
 from pipeline.scene.observe import Observation, add_difference, pixels, render, tan_wcs, true_psf
 from pipeline.scene.psf_model import PsfModel
 
-#: S/N of transients, log-uniform: 82% are above 5.
-_SNR_RANGE = (2.6, 100.0)
 #: Transients keep this distance from the edge [pixel], and from each other [FWHM].
 _MARGIN, _APART = 24, 5.0
 #: Places that are tried for each.
@@ -85,6 +83,7 @@ def simulate_field(
     fading: float = 0.2,
     hosted: float = 0.5,
     star_flux: tuple[float, float] = (500.0, 1e6),
+    snr: tuple[float, float] = (2.6, 100.0),
     psf_variation: float = 0.0,
     full_well: float = np.inf,
     background: float = 0.0,
@@ -112,6 +111,8 @@ def simulate_field(
         Fraction of the transients in galaxies.
     star_flux : tuple of float
         Faintest and brightest star [nJy]; counts are a power law.
+    snr : tuple of float
+        Of the faintest and brightest transient, on blank sky; log-uniform between: 82% are above 5.
     psf_variation : float
         How much both PSFs change over the image; 1 is a good camera: 3% in size, 0.02 in shear.
     full_well : float
@@ -154,7 +155,7 @@ def simulate_field(
     galaxies = make_galaxies(rng, science, n_galaxies, first_id=n_stars)
     _vary(rng, stars, n_variables)
     transients = _transients(
-        rng, science, template, n_transients, galaxies, hosted, fading, n_stars + n_galaxies
+        rng, science, template, n_transients, galaxies, hosted, fading, n_stars + n_galaxies, snr
     )
     objects = vstack([stars, galaxies, transients], metadata_conflicts="silent")
     image, truth = render(objects, science, rng)
@@ -181,13 +182,14 @@ def _transients(
     hosted: float,
     fading: float,
     first_id: int,
+    snr: tuple[float, float],
 ) -> Table:
     """Return sources that only one of the images has."""
     x, y, host = _places(rng, science, n, galaxies, hosted)
     # of the difference: noise of both images, on the blank sky
     square = np.square(true_psf(science.psf, science.size).centre).sum()
     noise = np.hypot(science.sky_sigma, template.sky_sigma) / np.sqrt(square)
-    low, high = np.log(_SNR_RANGE).tolist()
+    low, high = np.log(snr).tolist()
     flux = noise * np.exp(rng.uniform(low, high, len(x)))
     found = points_at(science.wcs, x, y, "transient", flux, first_id)
     gone = rng.random(len(x)) < fading

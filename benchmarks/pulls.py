@@ -1,0 +1,128 @@
+"""Whether errors are right through all stages: `./dev bench pulls`.
+
+Fields with PSFs that vary, hundreds of stars and transients of every brightness are calibrated, subtracted,
+detected and measured.  Given are mean and width of (measured - true) / error of fluxes and positions, by
+signal-to-noise.  Sources of an image share what its PSF, kernel and world coordinates have of errors, so that
+the errors of means and widths are those between images.  No database.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.table import Table, vstack
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table as Shown
+from scipy.spatial import cKDTree
+
+from benchmarks.common import write_results
+from pipeline.calibrate import calibrate
+from pipeline.classify.search import search
+from pipeline.scene import CASES, simulate_field
+
+EDGES = (7.0, 10.0, 20.0, 50.0, 200.0, 1000.0)
+NEAR = 2.5  # pixel
+SHAPE = (900, 900)
+QUANTITIES = ("flux", "x", "y")
+
+
+def image_pulls(case: str, seed: int) -> Table:
+    """Pulls of what was found of one field's transients."""
+    field = simulate_field(
+        seed,
+        SHAPE,
+        450,
+        80,
+        60,
+        case=case,
+        hosted=0.0,
+        psf_variation=1.0,
+        snr=(EDGES[0], EDGES[-1]),
+    )
+    science, template = (calibrate(each, field.refcat) for each in field[:2])
+    found = search(science.exposure, template.exposure, science.sources).table
+    true = field.truth[np.isin(field.truth["kind"], ["transient", "fading"])]
+    at = np.column_stack(science.exposure.wcs.world_to_pixel_values(true["ra"], true["dec"]))
+    distance, row = cKDTree(np.column_stack([found["x"], found["y"]])).query(at)
+    near = distance < NEAR
+    found, true, at = found[row[near]], true[near], at[near]
+    return Table(
+        {
+            "image": np.full(len(true), seed),
+            "snr": np.abs(true["diff_snr"]),
+            "flux": (found["psf_flux"] - true["diff_flux"]) / found["psf_flux_err"],
+            "x": (found["x"] - at[:, 0]) / found["x_err"],
+            "y": (found["y"] - at[:, 1]) / found["y_err"],
+        }
+    )
+
+
+def described(pulls: Table, rng: np.random.Generator) -> dict[str, Any]:
+    """Number, means and widths, with their errors by images drawn again."""
+    images = [
+        np.column_stack([part[name] for name in QUANTITIES])
+        for part in pulls.group_by("image").groups
+    ]
+    everything = np.concatenate(images)
+    again = [
+        np.concatenate([images[k] for k in rng.integers(len(images), size=len(images))])
+        for _ in range(500)
+    ]
+
+    def one(values: list[NDArray[np.float64]], k: int) -> dict[str, float]:
+        mean, width = everything[:, k].mean(), everything[:, k].std(ddof=1)
+        return {
+            "mean": round(float(mean), 3),
+            "mean_err": round(float(np.std([each[:, k].mean() for each in values])), 3),
+            "width": round(float(width), 3),
+            "width_err": round(float(np.std([each[:, k].std(ddof=1) for each in values])), 3),
+        }
+
+    return {"n": len(everything)} | {name: one(again, k) for k, name in enumerate(QUANTITIES)}
+
+
+def run(case: str, seeds: range) -> dict[str, Any]:
+    """Pulls of a case, by signal-to-noise."""
+    pulls = vstack([image_pulls(case, seed) for seed in track(seeds, case, transient=True)])
+    rng = np.random.default_rng(len(pulls))
+    return {
+        f"{low:g}-{high:g}": described(pulls[(pulls["snr"] >= low) & (pulls["snr"] < high)], rng)
+        for low, high in pairwise(EDGES)
+    }
+
+
+def main() -> int:
+    """Measure and write the results."""
+    made = argparse.ArgumentParser(
+        description=(__doc__ or "").splitlines()[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    made.add_argument("--cases", nargs="+", default=sorted(CASES), help="as in `simulate_field`")
+    made.add_argument("--images", type=int, default=20, help="of each case")
+    made.add_argument("--seed", type=int, default=41, help="of the first image")
+    made.add_argument("--output", type=Path, help="where to write the results as JSON")
+    args = made.parse_args()
+    results = {case: run(case, range(args.seed, args.seed + args.images)) for case in args.cases}
+    shown = Shown("case", "S/N", "sources", *(f"{name}: mean, width" for name in QUANTITIES))
+    for case, bins in results.items():
+        for snr, one in bins.items():
+            texts = [
+                f"{one[q]['mean']:+.2f}±{one[q]['mean_err']:.2f} {one[q]['width']:.2f}±{one[q]['width_err']:.2f}"
+                for q in QUANTITIES
+            ]
+            shown.add_row(case, snr, str(one["n"]), *texts)
+    Console().print(shown)
+    path = write_results("pulls", {"images": args.images, "cases": results}, args.output)
+    Console(stderr=True).print(f"results in {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
