@@ -27,7 +27,7 @@ class ProgressBar(Watcher):
         self._sources = 0
         self._total = 0
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("visits, {task.fields[sources]:,} sources"),
@@ -75,7 +75,7 @@ class RowsBar:
 
     def __init__(self, what: str, unit: str = "rows") -> None:
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.completed:,.0f} " + unit),
             TimeElapsedColumn(),
