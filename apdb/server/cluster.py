@@ -216,12 +216,15 @@ class Cluster:
                 "The server was never started, so it has no settings yet: `apdb server start`, "
                 "`apdb server stop`, then again."
             )
+        if self._identity.postmaster():
+            raise ServerError(
+                "The server runs, and takes huge pages only when it starts: `apdb server stop` first."
+            )
         command: list[str | Path] = [self.installation.bin / "postgres", "-D", self.data]
         result = self._user.run([*command, "-C", "shared_memory_size_in_huge_pages"])
         if result.returncode:
             raise ServerError(
-                "PostgreSQL does not say what memory it wants while it runs (`apdb server stop`):\n"
-                f"{result.stderr.strip()}"
+                f"PostgreSQL does not say what memory it wants:\n{result.stderr.strip()}"
             )
         return int(result.stdout)
 
