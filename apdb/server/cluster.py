@@ -218,7 +218,7 @@ class Cluster:
             )
         if self._identity.postmaster():
             raise ServerError(
-                "The server runs, and takes huge pages only when it starts: `apdb server stop` first."
+                "The server runs; it takes huge pages only when it starts: `apdb server stop`."
             )
         command: list[str | Path] = [self.installation.bin / "postgres", "-D", self.data]
         result = self._user.run([*command, "-C", "shared_memory_size_in_huge_pages"])
