@@ -13,7 +13,10 @@ from photutils.psf import ImagePSF, PSFPhotometry, SourceGrouper
 from pipeline.errors import MeasureError
 from pipeline.exposure import Mask
 from pipeline.forced import ForcedConfig, fluxes
+from pipeline.io import read_exposure, write_exposure
+from pipeline.process.forced import MODEL_ERROR, measure_on
 from pipeline.psf import Psf
+from pipeline.scene.observe import tan_wcs
 
 FWHM = 4.0
 
@@ -132,3 +135,21 @@ def test_five_thousand_fluxes_take_a_fifth_of_a_second() -> None:
     assert min(taken) < 0.2
     apart = ~found.blended & ~found.failed
     assert_pulls(found.flux[apart], 0.0, found.flux_err[apart])
+
+
+def test_errors_of_forced_fluxes_include_those_of_the_models(tmp_path) -> None:
+    rng = np.random.default_rng(6)
+    exposure, x, y, _ = crowded(rng, 20, 110)
+    plain = exposure.with_(wcs=tan_wcs(150.0, 2.0, (110, 110)))
+    header = plain.header.copy()
+    header[MODEL_ERROR] = 0.02
+    write_exposure(plain.with_(header=header), tmp_path / "difference.fits")
+    stored = read_exposure(tmp_path / "difference.fits")
+    ra, dec = plain.wcs.pixel_to_world_values(x, y)
+    positions = Table({"ra": ra, "dec": dec})
+    before, after = (measure_on(each, plain)(positions) for each in (plain, stored))
+    for name in ("psf_flux", "science_flux"):
+        assert np.asarray(after[name]) == pytest.approx(np.asarray(before[name]), rel=1e-4, abs=0.1)
+        wanted = np.sqrt(np.square(before[f"{name}_err"]) + np.square(0.02 * before[name]))
+        assert np.asarray(after[f"{name}_err"]) == pytest.approx(np.asarray(wanted), rel=1e-3)
+    assert np.max(after["psf_flux_err"] / before["psf_flux_err"]) > 3

@@ -11,8 +11,11 @@ from astropy.table import Table
 from apdb.database import Apdb, connect
 from pipeline.errors import MeasureError
 from pipeline.exposure import Exposure
-from pipeline.forced import ForcedConfig, fluxes
+from pipeline.forced import ForcedConfig, ForcedFluxes, fluxes
 from pipeline.io import read_exposure
+
+#: Card of a difference: error of fluxes by the models of PSFs and kernel, as a fraction of them.
+MODEL_ERROR = "FLUXERR"
 
 
 def measure_on(
@@ -23,7 +26,8 @@ def measure_on(
     Parameters
     ----------
     difference : Exposure
-        Difference, its variance that of blank sky.
+        Difference, its variance that of blank sky; its header may have `MODEL_ERROR`, which errors
+        of fluxes then include as those of sources do.
     science : Exposure or None
         Calibrated image on the same pixels.
     config : ForcedConfig, optional
@@ -35,6 +39,11 @@ def measure_on(
         Takes positions and returns fluxes as the parameter `forced` of `apdb.Apdb.store_visit`
         does; positions without enough usable pixels are left out.
     """
+    model = float(difference.header.get(MODEL_ERROR, 0.0))
+
+    def _add(found: Table, name: str, measured: ForcedFluxes) -> None:
+        found[name] = measured.flux
+        found[f"{name}_err"] = np.hypot(measured.flux_err, model * measured.flux)
 
     def _measured(positions: Table) -> Table:
         if difference.wcs is None:
@@ -42,10 +51,9 @@ def measure_on(
         x, y = difference.wcs.world_to_pixel_values(positions["ra"], positions["dec"])
         found = positions.copy()
         on_difference = fluxes(difference, x, y, config=config)
-        found["psf_flux"], found["psf_flux_err"] = on_difference.flux, on_difference.flux_err
+        _add(found, "psf_flux", on_difference)
         if science is not None:
-            direct = fluxes(science, x, y, config=config)
-            found["science_flux"], found["science_flux_err"] = direct.flux, direct.flux_err
+            _add(found, "science_flux", fluxes(science, x, y, config=config))
         good = np.isfinite(on_difference.flux) & (on_difference.flux_err > 0)
         return found[good]
 

@@ -22,6 +22,7 @@ from pipeline.exposure import Exposure, Metrics
 from pipeline.measure import measure
 from pipeline.process.config import ProcessConfig
 from pipeline.process.cutouts import cutouts
+from pipeline.process.forced import MODEL_ERROR
 from pipeline.process.injection import Injection
 from pipeline.process.same_pixels import same_pixels
 from pipeline.subtract import Difference, subtract
@@ -99,7 +100,13 @@ class Products:
     def searched(self) -> Exposure:
         """The difference as it was searched, its variance that of blank sky."""
         exposure, noise = self.detections.exposure, self.detections.noise.image()
-        return exposure.with_(variance=(exposure.variance * np.square(noise)).astype(np.float32))
+        variance = (exposure.variance * np.square(noise)).astype(np.float32)
+        header = exposure.header.copy()
+        header[MODEL_ERROR] = (
+            self.difference.models.flux,
+            "of fluxes by PSF and kernel, fraction",
+        )
+        return exposure.with_(variance=variance, header=header)
 
     def stamps(self, half: int) -> dict[str, Stamps]:
         """Return the stamps of the sources.
