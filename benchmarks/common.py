@@ -177,8 +177,12 @@ def server_settings(dsn: str) -> dict[str, str]:
             "select name, current_setting(name) from pg_settings where name = any(%s) order by 1",
             [_SETTINGS],
         ).fetchall()
-        used = connection.execute(_HUGE_PAGES).fetchone()
-    return {str(name): str(value) for name, value in rows} | {"huge_pages": str(used and used[0])}
+        try:
+            used = connection.execute(_HUGE_PAGES).fetchone()
+        except psycopg.Error:  # no Linux, or no superuser
+            used = None
+    found = {str(name): str(value) for name, value in rows}
+    return found | {"huge_pages_used": str(used[0] if used else None)}
 
 
 def peak_memory() -> int:

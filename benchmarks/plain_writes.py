@@ -2,7 +2,8 @@
 
 Tables without constraints beside those of apdb, in the same database: 10,000 rows of all columns into one
 with four indexes, their objects updated or inserted, the former rows of these kept as versions; one
-transaction.  Rows come from tables on the server: nothing is sent, matched, checked or worked out.
+transaction.  Rows come from tables on the server, found by visit and object: nothing is sent, matched,
+checked or worked out.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def write(dsn: str, visit: int, detector: int) -> float:
             row[0]
             for row in connection.execute(
                 "select quote_ident(attname) from pg_attribute"
-                " where attrelid = 'plain.object'::regclass and attnum > 0"
+                " where attrelid = 'plain.object'::regclass and attnum > 0 order by attnum"
             )
         ]
         connection.commit()

@@ -66,6 +66,8 @@ def image_pulls(case: str, seed: int) -> Table:
 
 def described(pulls: Table, rng: np.random.Generator) -> dict[str, Any]:
     """Number, means and widths, with their errors by images drawn again."""
+    if not len(pulls):
+        return {"n": 0}
     images = [
         np.column_stack([part[name] for name in QUANTITIES])
         for part in pulls.group_by("image").groups
@@ -113,13 +115,17 @@ def main() -> int:
     shown = Shown("case", "S/N", "sources", *(f"{name}: mean, width" for name in QUANTITIES))
     for case, bins in results.items():
         for snr, one in bins.items():
+            if not one["n"]:
+                continue
             texts = [
                 f"{one[q]['mean']:+.2f}±{one[q]['mean_err']:.2f} {one[q]['width']:.2f}±{one[q]['width_err']:.2f}"
                 for q in QUANTITIES
             ]
             shown.add_row(case, snr, str(one["n"]), *texts)
     Console().print(shown)
-    path = write_results("pulls", {"images": args.images, "cases": results}, args.output)
+    path = write_results(
+        "pulls", {"images": args.images, "seed": args.seed, "cases": results}, args.output
+    )
     Console(stderr=True).print(f"results in {path}")
     return 0
 

@@ -217,6 +217,7 @@ EXTREMES: dict[str, Callable[[np.random.Generator], Curve]] = {
     "huge errors": lambda g: (np.arange(20.0), g.normal(0, 1e-30, 20), np.full(20, 3e38)),
     "around zero": lambda g: (np.arange(3.0), np.array([1e-45, 3e38, -3e38]), np.ones(3)),
     "one moment": lambda g: (np.full(9, 61000.0), g.normal(0, 1, 9), np.ones(9)),
+    "one exact point": lambda g: (np.arange(2.0), np.array([0.0, 1.0]), np.array([1e-45, 3e38])),
     "an eternity": lambda g: (15000 + np.arange(9) * 15000.0, g.normal(0, 1, 9), np.ones(9)),
 }
 

@@ -44,7 +44,7 @@ def light_curve(kind: str, rng: np.random.Generator) -> tuple[Floats, Floats]:
 
 KINDS = [
     *("noise", "bright", "constant", "outlier", "extreme", "faint", "gappy", "unmeasured"),
-    *("short1", "short2", "short3"),
+    *(f"short{n}" for n in range(1, 10)),
 ]
 
 

@@ -107,9 +107,10 @@ def reserve_huge_pages(
 ) -> None:
     """Reserve huge pages for the server's memory, which makes it faster (Linux, as root).
 
-    The server must be stopped, and takes them at its next start. They are a quarter of the
-    memory, at most 8 GB, that no other program can use until they are released or the machine is
-    started anew. Nothing else changes; without them the server does its work in small pages.
+    The server must be stopped, and takes them at its next start. They are somewhat more
+    than a quarter of the memory, at most some 9 GB, that no other program can use until they are
+    released or the machine is started anew. Nothing else changes; without them the server does
+    its work in small pages.
     """
     cluster = Cluster()
     needed = 0 if release else cluster.huge_pages_needed()

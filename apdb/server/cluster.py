@@ -216,12 +216,14 @@ class Cluster:
                 "The server was never started, so it has no settings yet: `apdb server start`, "
                 "`apdb server stop`, then again."
             )
-        if self._identity.postmaster():
-            raise ServerError(
-                "The server runs; it takes huge pages only when it starts: `apdb server stop`."
-            )
         command: list[str | Path] = [self.installation.bin / "postgres", "-D", self.data]
-        result = self._user.run([*command, "-C", "shared_memory_size_in_huge_pages"])
+        # It looks like a starting server for a moment.
+        with exclusive(self.root):
+            if self._identity.postmaster():
+                raise ServerError(
+                    "The server runs; it takes huge pages only when it starts: `apdb server stop`."
+                )
+            result = self._user.run([*command, "-C", "shared_memory_size_in_huge_pages"])
         if result.returncode:
             raise ServerError(
                 f"PostgreSQL does not say what memory it wants:\n{result.stderr.strip()}"

@@ -35,15 +35,13 @@ def size() -> int:
     return _of_memory("Hugepagesize") * 1024
 
 
-def reserve(needed: int, place: Path = RESERVED) -> int:
+def reserve(needed: int) -> int:
     """Have the kernel set aside huge pages that nobody uses yet.
 
     Parameters
     ----------
     needed : int
         So many more than are in use; 0 gives back what is not in use.
-    place : pathlib.Path, optional
-        Where the kernel is told.
 
     Returns
     -------
@@ -55,24 +53,32 @@ def reserve(needed: int, place: Path = RESERVED) -> int:
     ServerError
         Not Linux, not permitted, or the kernel found fewer; then those are given back.
     """
-    if not place.exists():
-        raise ServerError(f"There is no {place}: huge pages are a matter of Linux.")
-    before = int(place.read_text())
+    if needed < 0:
+        raise ServerError("This PostgreSQL was built without huge pages.")
+    if not RESERVED.exists():
+        raise ServerError(f"There is no {RESERVED}: huge pages are a matter of Linux.")
+    before = int(RESERVED.read_text())
     # Free are also those that a server was promised and has not touched yet.
     in_use = before - _of_memory("HugePages_Free") + _of_memory("HugePages_Rsvd")
     total = in_use + needed
     if needed:  # what others have reserved for themselves is not made less
         total = max(total, before)
+    if total == before:
+        return total
     try:
-        place.write_text(f"{total}\n")
+        RESERVED.write_text(f"{total}\n")
+    except PermissionError as error:
+        raise ServerError(
+            f"Only root may reserve huge pages: sudo sysctl -w vm.nr_hugepages={total}"
+        ) from error
     except OSError as error:
         raise ServerError(
-            f"Only root may reserve huge pages ({error.strerror}): "
-            f"sudo sysctl -w vm.nr_hugepages={total}"
+            f"The kernel takes no number of huge pages ({error.strerror}); that of a container is "
+            f"its host's: sysctl -w vm.nr_hugepages={total} there."
         ) from error
-    found = int(place.read_text())
+    found = int(RESERVED.read_text())
     if found < total:
-        place.write_text(f"{before}\n")
+        RESERVED.write_text(f"{before}\n")
         raise ServerError(
             f"The kernel found {found} of {total} huge pages; its free memory is in small pieces. "
             "`sysctl -w vm.drop_caches=3 vm.compact_memory=1`, then try again, or reserve them at "

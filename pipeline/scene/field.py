@@ -112,7 +112,7 @@ def simulate_field(
     star_flux : tuple of float
         Faintest and brightest star [nJy]; counts are a power law.
     snr : tuple of float
-        Of the faintest and brightest transient, on blank sky; log-uniform between: 82% are above 5.
+        Of the faintest and brightest transient, on blank sky; log-uniform between.
     psf_variation : float
         How much both PSFs change over the image; 1 is a good camera: 3% in size, 0.02 in shear.
     full_well : float

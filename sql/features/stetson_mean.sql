@@ -36,7 +36,11 @@ begin
         from step as s
         cross join lateral (
             select sum(u.d / (u.scale + u.d * u.d)) / sum(1.0 / (u.scale + u.d * u.d)) as moved
-            from (select unnest(p_flux) - s.mean as d, unnest(v_scales) as scale) as u
+            from (
+                -- The square of less would underflow, which is an error.
+                select case when abs(v.d) < 1e-150 then 0.0 else v.d end as d, v.scale
+                from (select unnest(p_flux) - s.mean as d, unnest(v_scales) as scale) as v
+            ) as u
         ) as m
         where
             s.k < 20 and (

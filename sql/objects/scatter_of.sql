@@ -61,9 +61,9 @@ begin
         return array[v_chi2, null];
     end if;
 
-    -- Up to 8 points, most often all there are, go into variables of their own and through one statement an iteration:
-    -- looks into arrays and the number of statements cost more than the arithmetic. Those that are missing have infinite
-    -- variance, so no weight.
+    -- The first 8 points, most often all there are, go into variables of their own, few of them through one statement an
+    -- iteration: looks into arrays and the number of statements cost more than the arithmetic. Those that are missing
+    -- have infinite variance, so no weight.
     x1 := coalesce(p_flux[1], 0.0);
     a1 := coalesce(c_one / (v_quarter * p_weight[1]), c_none);
     x2 := coalesce(p_flux[2], 0.0);
@@ -109,30 +109,26 @@ begin
                 + c_one / (a5 + (x5 - v_mean) * (x5 - v_mean))
                 + c_one / (a6 + (x6 - v_mean) * (x6 - v_mean))
             );
-        elsif n <= 8 then
-            v_next := (
-                x1 / (a1 + (x1 - v_mean) * (x1 - v_mean))
+        else
+            v_fluxes
+                := x1 / (a1 + (x1 - v_mean) * (x1 - v_mean))
                 + x2 / (a2 + (x2 - v_mean) * (x2 - v_mean))
                 + x3 / (a3 + (x3 - v_mean) * (x3 - v_mean))
                 + x4 / (a4 + (x4 - v_mean) * (x4 - v_mean))
                 + x5 / (a5 + (x5 - v_mean) * (x5 - v_mean))
                 + x6 / (a6 + (x6 - v_mean) * (x6 - v_mean))
                 + x7 / (a7 + (x7 - v_mean) * (x7 - v_mean))
-                + x8 / (a8 + (x8 - v_mean) * (x8 - v_mean))
-            ) / (
-                c_one / (a1 + (x1 - v_mean) * (x1 - v_mean))
+                + x8 / (a8 + (x8 - v_mean) * (x8 - v_mean));
+            v_weights
+                := c_one / (a1 + (x1 - v_mean) * (x1 - v_mean))
                 + c_one / (a2 + (x2 - v_mean) * (x2 - v_mean))
                 + c_one / (a3 + (x3 - v_mean) * (x3 - v_mean))
                 + c_one / (a4 + (x4 - v_mean) * (x4 - v_mean))
                 + c_one / (a5 + (x5 - v_mean) * (x5 - v_mean))
                 + c_one / (a6 + (x6 - v_mean) * (x6 - v_mean))
                 + c_one / (a7 + (x7 - v_mean) * (x7 - v_mean))
-                + c_one / (a8 + (x8 - v_mean) * (x8 - v_mean))
-            );
-        else
-            v_weights := 0.0;
-            v_fluxes := 0.0;
-            for k in 1..n loop
+                + c_one / (a8 + (x8 - v_mean) * (x8 - v_mean));
+            for k in 9..n loop
                 v_weight := c_one / (c_one / (v_quarter * p_weight[k]) + (p_flux[k] - v_mean) * (p_flux[k] - v_mean));
                 v_weights := v_weights + v_weight;
                 v_fluxes := v_fluxes + v_weight * p_flux[k];
