@@ -7,7 +7,7 @@
 -- returns: nothing
 -- errors: none
 -- locks: none of its own; the caller holds the sky
--- cost: 30 ms for 8,000 objects, in the one or two partitions where the history begins
+-- cost: 10 ms where nothing is lost, 0.1 s where each of 8,000 objects loses a point
 create or replace function apdb.mark_expired_bands()
 returns void
 language plpgsql volatile security definer
