@@ -16,15 +16,14 @@ from typing import Any
 
 import numpy as np
 from astropy.table import Table, vstack
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table as Shown
-from scipy.spatial import cKDTree
 
 from benchmarks.common import write_results
 from pipeline.calibrate import calibrate
 from pipeline.classify.search import search
+from pipeline.fakes import match
 from pipeline.scene import CASES, simulate_field
 
 EDGES = (7.0, 10.0, 20.0, 50.0, 200.0, 1000.0)
@@ -49,17 +48,17 @@ def image_pulls(case: str, seed: int) -> Table:
     science, template = (calibrate(each, field.refcat) for each in field[:2])
     found = search(science.exposure, template.exposure, science.sources).table
     true = field.truth[np.isin(field.truth["kind"], ["transient", "fading"])]
-    at = np.column_stack(science.exposure.wcs.world_to_pixel_values(true["ra"], true["dec"]))
-    distance, row = cKDTree(np.column_stack([found["x"], found["y"]])).query(at)
-    near = distance < NEAR
-    found, true, at = found[row[near]], true[near], at[near]
+    matched = match(true, found, NEAR * science.exposure.pixel_scale).fakes
+    true = matched[matched["found"]]
+    found = found[true["row"]]
+    x, y = science.exposure.wcs.world_to_pixel_values(true["ra"], true["dec"])
     return Table(
         {
             "image": np.full(len(true), seed),
             "snr": np.abs(true["diff_snr"]),
             "flux": (found["psf_flux"] - true["diff_flux"]) / found["psf_flux_err"],
-            "x": (found["x"] - at[:, 0]) / found["x_err"],
-            "y": (found["y"] - at[:, 1]) / found["y_err"],
+            "x": (found["x"] - x) / found["x_err"],
+            "y": (found["y"] - y) / found["y_err"],
         }
     )
 
@@ -78,16 +77,16 @@ def described(pulls: Table, rng: np.random.Generator) -> dict[str, Any]:
         for _ in range(500)
     ]
 
-    def one(values: list[NDArray[np.float64]], k: int) -> dict[str, float]:
+    def one(k: int) -> dict[str, float]:
         mean, width = everything[:, k].mean(), everything[:, k].std(ddof=1)
         return {
             "mean": round(float(mean), 3),
-            "mean_err": round(float(np.std([each[:, k].mean() for each in values])), 3),
+            "mean_err": round(float(np.std([each[:, k].mean() for each in again])), 3),
             "width": round(float(width), 3),
-            "width_err": round(float(np.std([each[:, k].std(ddof=1) for each in values])), 3),
+            "width_err": round(float(np.std([each[:, k].std(ddof=1) for each in again])), 3),
         }
 
-    return {"n": len(everything)} | {name: one(again, k) for k, name in enumerate(QUANTITIES)}
+    return {"n": len(everything)} | {name: one(k) for k, name in enumerate(QUANTITIES)}
 
 
 def run(case: str, seeds: range) -> dict[str, Any]:

@@ -201,12 +201,12 @@ def _by_harmonic(design: Floats) -> Floats:
 
 def _by_frequency(curves: Curves, design: Floats, found: Floats) -> Floats:
     """Return the derivative of the model by each frequency, shape (n_curves, k, n)."""
-    n_curves, n_columns, n = design.shape
-    k = (n_columns - 2) // (2 * N_HARMONICS)
-    given = found[:, 2:].reshape(n_curves, k, N_HARMONICS, 2)
+    waves = _by_harmonic(design)
+    n_curves, k, _, _, n = waves.shape
+    given = found[:, 2:].reshape(waves.shape[:-1])
     harmonic = np.arange(1, N_HARMONICS + 1)
     turned = np.stack([-harmonic * given[..., 1], harmonic * given[..., 0]], axis=-1)
-    slopes = turned.reshape(n_curves, k, 1, -1) @ design[:, 2:].reshape(n_curves, k, -1, n)
+    slopes = turned.reshape(n_curves, k, 1, -1) @ waves.reshape(n_curves, k, -1, n)
     return np.asarray(slopes[:, :, 0] * (2.0 * np.pi * curves.time[:, None, :]))
 
 

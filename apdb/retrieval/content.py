@@ -179,12 +179,8 @@ def archived_schema(row: AlertRow, namespace: str) -> AlertSchema:
     -------
     AlertSchema
     """
-    return _archived_schema(row.schema_version, namespace, row.content)
-
-
-@cache
-def _archived_schema(version: str, namespace: str, content: str) -> AlertSchema:
-    return alert_schema(version, namespace=namespace, extended=content in WITHOUT_HISTORIES)
+    extended = row.content in WITHOUT_HISTORIES
+    return alert_schema(row.schema_version, namespace=namespace, extended=extended)
 
 
 def render(
