@@ -130,7 +130,9 @@ def main() -> int:
     """Measure all cases, and write the results."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--seeds", type=int, default=4, help="fields of each case")
-    arguments.add_argument("--threshold", type=float, default=4.5, help="of detection")
+    arguments.add_argument(
+        "--threshold", type=float, default=DetectConfig.threshold, help="of detection"
+    )
     arguments.add_argument("--output", type=Path, help="another file for the results")
     arguments.add_argument("--case", action="append", help="one of the cases; default: all")
     options = arguments.parse_args()

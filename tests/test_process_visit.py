@@ -103,7 +103,7 @@ def test_an_image_becomes_alerts_images_and_metrics(
     assert metrics > 40
     assert unit == ("s",)
     assert row is not None
-    assert row[0]["detect"]["threshold"] == 4.5
+    assert row[0]["detect"]["threshold"] == 4.4
     # the field was drawn with 0.2 arcsec pixels
     assert seeing == pytest.approx(report.metrics["calibrate.psf_fwhm"] * 0.2, rel=0.01)
     assert columns == SHAPE[1]

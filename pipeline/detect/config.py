@@ -57,7 +57,7 @@ class DetectConfig:
         Half width of the line [pixel].
     """
 
-    threshold: float = 4.5
+    threshold: float = 4.4
     grow: int = 2
     min_prominence: float = 4.0
     min_contrast: float = 0.05

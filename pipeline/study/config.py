@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import get_args
 
+from pipeline.detect import DetectConfig
 from pipeline.fakes import FakesConfig
 from pipeline.scene.config import NightConfig
 from pipeline.subtract.config import Flavour
@@ -43,7 +44,7 @@ class StudyConfig:
     fakes: FakesConfig = field(
         default_factory=lambda: FakesConfig(density=1e6, most=150, snr=(2.0, 20.0))
     )
-    threshold: float = 4.5
+    threshold: float = DetectConfig.threshold
     seed: int = 1
     match_fwhm: float = 0.6
     bright_snr: float = 300.0
