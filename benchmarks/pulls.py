@@ -29,7 +29,7 @@ from pipeline.scene import CASES, simulate_field
 EDGES = (7.0, 10.0, 20.0, 50.0, 200.0, 1000.0)
 NEAR = 2.5  # pixel
 SHAPE = (900, 900)
-QUANTITIES = ("flux", "x", "y")
+QUANTITIES = ("flux", "ra", "dec")
 
 
 def image_pulls(case: str, seed: int) -> Table:
@@ -51,14 +51,13 @@ def image_pulls(case: str, seed: int) -> Table:
     matched = match(true, found, NEAR * science.exposure.pixel_scale).fakes
     true = matched[matched["found"]]
     found = found[true["row"]]
-    x, y = science.exposure.wcs.world_to_pixel_values(true["ra"], true["dec"])
     return Table(
         {
             "image": np.full(len(true), seed),
             "snr": np.abs(true["diff_snr"]),
             "flux": (found["psf_flux"] - true["diff_flux"]) / found["psf_flux_err"],
-            "x": (found["x"] - x) / found["x_err"],
-            "y": (found["y"] - y) / found["y_err"],
+            "ra": (found["ra"] - true["ra"]) * np.cos(np.radians(true["dec"])) / found["ra_err"],
+            "dec": (found["dec"] - true["dec"]) / found["dec_err"],
         }
     )
 

@@ -20,15 +20,18 @@ from pipeline.calibrate import (
     SourceFlag,
     calibrate,
 )
+from pipeline.calibrate.astrometry import solve
 from pipeline.calibrate.background import vignetted
 from pipeline.calibrate.match import blind_match
-from pipeline.calibrate.reference import references
+from pipeline.calibrate.reference import References, references
 from pipeline.calibrate.wcs import Polynomials, composed, from_pointing
 from pipeline.calibrate.zero_point import zero_point
 from pipeline.errors import CalibrateError
 from pipeline.exposure import Exposure, ExposureInfo, Mask
 from pipeline.io import read_exposure
 from pipeline.isr import remove_signature
+from pipeline.measure.sky import local_sky
+from pipeline.process.quality import summary, units
 from pipeline.scene import SimulatedField, simulate_field, tan_wcs
 from pipeline.scene.config import NightConfig
 from pipeline.scene.night import simulate_night
@@ -108,6 +111,22 @@ def test_zero_point_fluxes_and_errors(field, calibrated) -> None:
     assert np.median(calibrated.exposure.variance / field.science.variance) == pytest.approx(
         1, abs=0.03
     )
+
+
+def test_summary_of_the_visit_knows_the_astrometry(field, calibrated) -> None:
+    known = field.refcat
+    x, y = field.science.wcs.world_to_pixel_values(known["ra"], known["dec"])
+    ny, nx = field.science.shape
+    inside = int(((x > -0.5) & (x < nx - 0.5) & (y > -0.5) & (y < ny - 0.5)).sum())
+    area = nx * ny * (field.science.pixel_scale / 3600.0) ** 2
+    row = summary(calibrated.exposure, calibrated.metrics)
+    assert row["ref_cat_source_density"] == pytest.approx(inside / area, rel=0.05)
+    # distances in two coordinates: mean and scatter of a Rayleigh distribution, and a few blends
+    rms = calibrated.metrics["calibrate.wcs_rms"]
+    assert row["astrom_offset_mean"] == pytest.approx(rms * np.sqrt(np.pi / 2.0), rel=0.2)
+    assert row["astrom_offset_std"] == pytest.approx(rms * np.sqrt(2.0 - np.pi / 2.0), rel=0.4)
+    kept = units(calibrated.metrics)
+    assert {kept[f"calibrate.wcs_{name}"] for name in ("rms", "error", "offset")} == {"arcsec"}
 
 
 def test_psf_is_the_true_one(field, calibrated) -> None:
@@ -279,6 +298,38 @@ def test_written_coordinates_are_the_old_ones_of_corrected_pixels(form: str) -> 
         found = SkyCoord(*one.pixel_to_world_values(*pixels.T), unit="deg")
         assert found.separation(wanted).arcsec.max() < 0.002 * 0.263
     assert (new.sip is not None) == (form == "sip")
+
+
+def test_coordinates_are_as_wrong_as_they_say() -> None:
+    rng = np.random.default_rng(5)
+    true, shape = tan_wcs(150.0, 2.0, (400, 400)), (400, 400)
+    pulls, errors = [], []
+    for _ in range(150):
+        at = rng.uniform(20.0, 380.0, (40, 2))
+        noise = rng.choice([0.03, 0.1], 40)
+        scatter = np.hypot(noise, 0.02)  # the fit takes 0.02 pixels for what no error tells
+        x, y = (at + rng.normal(0.0, scatter[:, np.newaxis], (40, 2))).T
+        flux = rng.permutation(40) + 100.0
+        sources = Table({"x": x, "y": y, "x_err": noise, "y_err": noise, "flux": flux})
+        sources["snr"] = 100.0
+        ra, dec = true.pixel_to_world_values(*at.T)
+        stars = References(ra, dec, flux, np.ones(40), np.ones(40, bool))
+        found = solve(sources, stars, true, shape, CalibrateConfig())
+        error = found.wcs.wcs.crder[0]
+        east, north = (
+            np.subtract(*(each.pixel_to_world_values(*at.T)[k] for each in (found.wcs, true)))
+            for k in (0, 1)
+        )
+        east *= np.cos(np.radians(2.0))
+        square = np.average(east**2 + north**2, weights=scatter**-2.0)
+        pulls.append(square / 2.0 / error**2)
+        errors.append(error * 3600.0 - found.metrics["calibrate.wcs_error"])
+    assert np.mean(pulls) == pytest.approx(1.0, abs=0.12)
+    assert np.abs(errors).max() < 1e-9
+    kept = WCS(found.wcs.to_header(relax=True))
+    at = np.array([[100.0], [200.0]])
+    assert local_sky(kept, *at).frame_error == pytest.approx(error)
+    assert local_sky(true, *at).frame_error == 0.0
 
 
 def test_pointing_is_what_it_says() -> None:

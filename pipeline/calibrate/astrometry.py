@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy.table import Table
@@ -39,7 +39,7 @@ class Astrometry:
     sources, references : ndarray of int, shape (n,)
         Rows of the pairs in both tables.
     metrics : dict of str to float
-        Number of pairs, degree, scatter, correction of the pointing.
+        Number of pairs, degree, scatter, error of the fit, correction of the pointing.
     """
 
     wcs: WCS
@@ -93,7 +93,13 @@ def solve(
             f"{config.search_radius:g} arcsec of the image; check pointing, pixel scale "
             f"({scale:.3f} arcsec) and orientation, or enlarge `search_radius`"
         )
-    return _refined(sources, rows, measured, near, expected, first, wcs, shape, scale, config)
+    found = _refined(sources, rows, measured, near, expected, first, wcs, shape, scale, config)
+    x, y = found.wcs.all_world2pix(stars.ra[near], stars.dec[near], 0, quiet=True)
+    inside = (np.abs(2 * x - shape[1] + 1) < shape[1]) & (np.abs(2 * y - shape[0] + 1) < shape[0])
+    area = shape[0] * shape[1] * (scale / 3600.0) ** 2
+    return replace(
+        found, metrics=found.metrics | {"calibrate.reference_density": inside.sum() / area}
+    )
 
 
 def _on_image(
@@ -164,7 +170,9 @@ def _refined(
     close = left <= within
     mine, theirs, left = mine[close], theirs[close], left[close]
     fitted = composed(wcs, polynomials, shape, config.wcs_format)
-    metrics = _metrics(left * scale, polynomials, scale, shape)
+    error = scale * _error_of(polynomials, left, weight[mine])
+    fitted.wcs.crder = [error / 3600.0] * 2
+    metrics = _metrics(left * scale, polynomials, scale, shape) | {"calibrate.wcs_error": error}
     return Astrometry(fitted, rows[mine], near[theirs], metrics)
 
 
@@ -206,6 +214,14 @@ def _pairs(points: Floats, tree: cKDTree, within: float) -> tuple[Rows, Rows]:
     return mine[first], theirs.astype(np.int64)
 
 
+def _error_of(polynomials: Polynomials, left: Floats, weight: Floats) -> float:
+    """Return the error per axis of a fitted map, averaged over its stars [pixel]."""
+    terms = polynomials.coefficients.size
+    spare = max(2 * len(left) - terms, 1)
+    chi2 = float(np.square(left * weight).sum()) / spare
+    return float(np.sqrt(0.5 * terms * chi2 / np.square(weight).sum()))
+
+
 def _metrics(
     left: Floats, polynomials: Polynomials, scale: float, shape: tuple[int, int]
 ) -> Metrics:
@@ -220,6 +236,8 @@ def _metrics(
         "calibrate.wcs_matches": float(len(left)),
         "calibrate.wcs_order": float(polynomials.order),
         "calibrate.wcs_rms": float(np.sqrt(np.mean(left**2) / 2.0)),
+        "calibrate.wcs_distance_mean": float(np.mean(left)),
+        "calibrate.wcs_distance_std": float(np.std(left)),
         "calibrate.wcs_offset": float(np.hypot(*shift)) * scale,
         "calibrate.wcs_rotation": float(np.degrees(np.arctan2(right[1], right[0]))),
         "calibrate.wcs_scale": float(np.hypot(*right)),

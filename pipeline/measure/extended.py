@@ -258,7 +258,7 @@ def trail_columns(extended: Extended, at_trail: LocalSky, noise: Floats) -> Colu
     """
     trails = extended.trails
     covariance = trails.covariance * np.square(noise)[:, np.newaxis, np.newaxis]
-    on_sky = at_trail.covariance(covariance[:, 1:3, 1:3])
+    on_sky = at_trail.position_covariance(covariance[:, 1:3, 1:3])
     length, angle = at_trail.vector(trails.dx, trails.dy)
     errors = at_trail.vector_errors(trails.dx, trails.dy, covariance[:, 3:, 3:])
     columns: Columns = {

@@ -20,11 +20,14 @@ class LocalSky:
         ICRS [deg].
     jacobian : ndarray, shape (n, 2, 2)
         Offsets to the east (with cos dec) and to the north [deg] per pixel in x and y.
+    frame_error : float
+        Error per axis of the world coordinates themselves, which all positions share [deg].
     """
 
     ra: Floats
     dec: Floats
     jacobian: Floats
+    frame_error: float
 
     @property
     def scale(self) -> Floats:
@@ -45,6 +48,21 @@ class LocalSky:
             Of offsets to the east and to the north [deg²].
         """
         return np.asarray(self.jacobian @ pixels @ self.jacobian.transpose(0, 2, 1))
+
+    def position_covariance(self, pixels: Floats) -> Floats:
+        """Return covariances of positions, with the error that the world coordinates have.
+
+        Parameters
+        ----------
+        pixels : ndarray, shape (n, 2, 2)
+            Covariance of x and y [pixel²].
+
+        Returns
+        -------
+        ndarray, shape (n, 2, 2)
+            Of the east (with cos dec) and the north [deg²].
+        """
+        return self.covariance(pixels) + np.eye(2) * self.frame_error**2
 
     def vector(self, dx: Floats, dy: Floats) -> tuple[Floats, Floats]:
         """Return length and position angle of vectors.
@@ -102,7 +120,7 @@ def local_sky(wcs: WCS, x: Floats, y: Floats) -> LocalSky:
     Parameters
     ----------
     wcs : astropy.wcs.WCS
-        World coordinates, ICRS.
+        World coordinates, ICRS; their error is what CRDERi says, and none without.
     x, y : ndarray, shape (n,)
         Positions [pixel].
 
@@ -118,4 +136,5 @@ def local_sky(wcs: WCS, x: Floats, y: Floats) -> LocalSky:
     turned = (ra[1::2] - ra[2::2] + 180.0) % 360.0 - 180.0
     east, north = turned * np.cos(np.radians(dec[0])), dec[1::2] - dec[2::2]
     jacobian = np.stack([east, north], axis=0).transpose(2, 0, 1)
-    return LocalSky(ra[0] % 360.0, dec[0], jacobian)
+    frame_error = float(np.mean(np.nan_to_num(wcs.wcs.crder[:2])))
+    return LocalSky(ra[0] % 360.0, dec[0], jacobian, frame_error)

@@ -216,7 +216,7 @@ def _flag_columns(
 def _position_columns(
     sky: LocalSky, x: Floats, y: Floats, covariance: Floats, lost: Bools
 ) -> Columns:
-    on_sky = sky.covariance(covariance)
+    on_sky = sky.position_covariance(covariance)
     return {
         "ra": sky.ra,
         "dec": sky.dec,
