@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 import psycopg
 
-from apdb.service.app import Service, open_service
+from apdb.service.app import open_service
 from apdb.service.run import make_server
+from apdb.service.shared import Service
 from apdb.service.tokens import add_token
 
 

@@ -10,7 +10,7 @@ import pyarrow.parquet
 from apdb.alerts.schemas import AlertSchema
 from apdb.archive.writer import CUTOUTS
 from apdb.retrieval.content import Alert, Wanted
-from apdb.retrieval.formats import Format, MakeCursor
+from apdb.retrieval.plain_formats import Format, MakeCursor
 
 ROW_GROUP = 200
 """Alerts in a row group, which is what is held in memory."""

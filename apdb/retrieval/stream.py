@@ -14,7 +14,8 @@ from apdb.archive.place import Place
 from apdb.retrieval.ahead import pieces_ahead, render_ahead
 from apdb.retrieval.content import Alert, Wanted, archived_schema
 from apdb.retrieval.cursor import START, Position, read_cursor, write_cursor
-from apdb.retrieval.formats import SINGLE_SCHEMA, Format, Standalone, make_format
+from apdb.retrieval.formats import SINGLE_SCHEMA, make_format
+from apdb.retrieval.plain_formats import Format, Standalone
 from apdb.retrieval.query import AlertQuery
 from apdb.retrieval.select import (
     AlertRow,

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from apdb.retrieval.content import Alert, Wanted
 from apdb.retrieval.described import described, json_line
-from apdb.retrieval.formats import ContainerFile, Format, MakeCursor
+from apdb.retrieval.plain_formats import ContainerFile, Format, MakeCursor
 
 INDEXED = 10_000
 """Alerts to an index within a tarball."""

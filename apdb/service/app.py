@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -15,47 +14,18 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from apdb.errors import ApdbError
-from apdb.retrieval.stream import Archive, archive_of
+from apdb.retrieval.stream import archive_of
 from apdb.service.access import Access
 from apdb.service.answers import Refused, error_answer, failure
 from apdb.service.audit import Audit
 from apdb.service.metrics import Metrics
 from apdb.service.pool import Pool
+from apdb.service.shared import Service
 from apdb.service.watch import Watch
 
 DESCRIPTION = """\
 Alerts of the archive by id, night, visit, object, position, time and condition, with one resumable
 cursor for every query. Ids are 64-bit integers: read them as such, or as strings."""
-
-
-@dataclass
-class Service:
-    """What the addresses share.
-
-    Attributes
-    ----------
-    pool : Pool
-        Connections to the database.
-    archive : Archive
-        The archive.
-    access : Access
-        Who may ask.
-    metrics : Metrics
-        Counters.
-    audit : Audit
-        What was asked.
-    """
-
-    pool: Pool
-    archive: Archive
-    access: Access
-    metrics: Metrics
-    audit: Audit
-
-    def close(self) -> None:
-        """Write what is left of the audit and close the connections; may be called again."""
-        self.audit.close()
-        self.pool.close()
 
 
 def open_service(

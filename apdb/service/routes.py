@@ -23,7 +23,6 @@ from apdb.retrieval.stream import AlertStream
 from apdb.retrieval.tarballs import STAMPS
 from apdb.service.access import note
 from apdb.service.answers import Stream, body_answer, entity_tag, not_modified
-from apdb.service.app import Service
 from apdb.service.documented import BINARY, OBJECT, responses
 from apdb.service.metrics import CONTENT_TYPE
 from apdb.service.parameters import (
@@ -36,6 +35,7 @@ from apdb.service.parameters import (
     StreamParameters,
     Version,
 )
+from apdb.service.shared import Service, service_of
 
 LAYOUT = 1
 """Changes when the bytes of an answer change for the same alert: part of every entity tag."""
@@ -68,17 +68,12 @@ def _bodies(*types: str) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def _service(request: Request) -> Service:
-    found: Service = request.app.state.service
-    return found
-
-
 @router.get(
     "/health", summary="Whether the service can answer", tags=["service"], responses=responses(503)
 )
 def health(request: Request) -> dict[str, str]:
     """Ask the database one thing."""
-    with _service(request).pool.reading() as connection:
+    with service_of(request).pool.reading() as connection:
         connection.execute("select 1")
     return {"status": "ok"}
 
@@ -91,13 +86,13 @@ def health(request: Request) -> dict[str, str]:
 )
 def metrics(request: Request) -> Response:
     """Return everything counted since the start."""
-    return Response(_service(request).metrics.text(), media_type=CONTENT_TYPE)
+    return Response(service_of(request).metrics.text(), media_type=CONTENT_TYPE)
 
 
 @router.get("/schemas", summary="Schemas of packets", tags=["schemas"])
 def schemas(request: Request) -> list[dict[str, Any]]:
     """List versions with their numbers in the registry."""
-    namespace = _service(request).archive.namespace
+    namespace = service_of(request).archive.namespace
     made = [
         alert_schema(version, namespace=namespace, extended=extended)
         for version in versions()
@@ -127,7 +122,7 @@ def registered_schema(
 ) -> dict[str, str]:
     """Return the schema as text within JSON."""
     try:
-        found = schema_of_registry_id(registry_id, namespace=_service(request).archive.namespace)
+        found = schema_of_registry_id(registry_id, namespace=service_of(request).archive.namespace)
     except InvalidInput as error:
         raise NotFound(str(error)) from error
     return {"schema": json.dumps(found.avro), "schemaType": "AVRO"}
@@ -151,7 +146,7 @@ def one_alert(
     codec: Codec = None,
 ) -> Response:
     """Return an alert; Range, If-Range and If-None-Match are heeded."""
-    service = _service(request)
+    service = service_of(request)
     service.access.single(request)
     name, parts, codec_name = check_format(format_name, content, codec)
     what = wanted(parts, version, service.archive.namespace)
@@ -202,7 +197,7 @@ def _about(found: Alert) -> dict[str, str]:
 )
 def revisions(request: Request, alert_id: AlertId) -> list[dict[str, Any]]:
     """List what the index says of each, oldest first."""
-    service = _service(request)
+    service = service_of(request)
     service.access.single(request)
     query = alert_query(ids=alert_id, revisions="all")
     stream = AlertStream(service.pool.reading, service.archive, query, Wanted())
@@ -225,7 +220,7 @@ def one_stamp(
     request: Request, alert_id: AlertId, stamp: Stamp, revision: Revision = None
 ) -> Response:
     """Return a FITS file; Range, If-Range and If-None-Match are heeded."""
-    service = _service(request)
+    service = service_of(request)
     service.access.single(request)
     with service.pool.reading() as connection:
         row = alert_row(connection, alert_id, revision)
@@ -256,7 +251,7 @@ def alerts(request: Request, given: Annotated[StreamParameters, Query()]) -> Res
 
     The header Apdb-Next-Cursor says where to go on once the answer was read to its end.
     """
-    service = _service(request)
+    service = service_of(request)
     service.access.bulk(request)
     name, parts, codec = check_format(given.format, given.content, given.codec)
     what = wanted(parts, given.version, service.archive.namespace)

@@ -13,10 +13,10 @@ from starlette.responses import Response
 from apdb.archive.place import Place
 from apdb.errors import AlertRemoved, ArchiveCorrupt, NotFound
 from apdb.service.answers import Stream, not_modified, wanted_range
-from apdb.service.app import Service
 from apdb.service.documented import BINARY, responses
 from apdb.service.parameters import NightDate
 from apdb.service.routes import ending
+from apdb.service.shared import Service, service_of
 
 router = APIRouter(tags=["files"])
 
@@ -29,11 +29,6 @@ from apdb.archive_file as f
 _FILE_BODY = {"application/vnd.apache.avro": BINARY}
 
 
-def _service(request: Request) -> Service:
-    found: Service = request.app.state.service
-    return found
-
-
 @router.get(
     "/nights/{night}/files",
     summary="Files of a night",
@@ -44,7 +39,7 @@ def files(
     night: Annotated[NightDate, Path(description="Observing night, such as 2026-03-09.")],
 ) -> list[dict[str, Any]]:
     """List packets and stamps files with sizes and SHA-256; those of superseded revisions too."""
-    service = _service(request)
+    service = service_of(request)
     service.access.bulk(request)
     with service.pool.reading() as connection, connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
@@ -70,7 +65,7 @@ def one_file(
     path: Annotated[str, Path(max_length=500, description="As /nights/{night}/files gives it.")],
 ) -> Response:
     """Return a file; Range, If-Range and If-None-Match are heeded."""
-    service = _service(request)
+    service = service_of(request)
     service.access.bulk(request)
     row = _row(service, path)
     etag = f'"{row["sha256"]}"'

@@ -6,7 +6,8 @@ import logging
 
 import uvicorn
 
-from apdb.service.app import Service, make_app
+from apdb.service.app import make_app
+from apdb.service.shared import Service
 
 GRACE_SECONDS = 30
 """How long streams that are under way may go on once the service is told to stop [s]."""
