@@ -18,7 +18,8 @@ from astropy import units
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from apdb.schema.catalogue import Column, Table, catalogue, sqlalchemy_metadata, table
+from apdb.schema.catalogue import Column, Table, catalogue, table
+from apdb.schema.ddl import sqlalchemy_metadata
 
 DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 

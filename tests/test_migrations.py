@@ -10,10 +10,12 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 
 import apdb
 from apdb.schema import migrate
-from apdb.schema.catalogue import BASE_SCHEMA, sqlalchemy_metadata
+from apdb.schema.catalogue import BASE_SCHEMA
+from apdb.schema.ddl import sqlalchemy_metadata
 from apdb.server.cluster import Cluster
 
 COLUMNS = """
@@ -155,6 +157,12 @@ def test_revisions_are_frozen() -> None:
     folder = migrate.migrations_folder()
     listed = {line.split()[1] for line in (folder / "frozen.txt").read_text().splitlines()}
     assert listed == {p.name for p in (folder / "versions").iterdir() if p.is_file()}
+
+
+def test_revisions_are_in_the_order_of_their_files(blank: str) -> None:
+    folder = migrate.migrations_folder()
+    walked = [each.revision for each in ScriptDirectory(str(folder)).walk_revisions()]
+    assert migrate.status(blank).pending == tuple(reversed(walked))
 
 
 def test_an_edited_revision_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import psycopg
-import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from erfa import leap_seconds
 
 from apdb import __version__
@@ -85,6 +81,11 @@ def upgrade(dsn: str, revision: str = "head") -> list[str]:
     ServerError
         Q3C is not installed on the server, or the role may not create it.
     """
+    # Slow to import, and every connection comes to this module for `verify`.
+    import sqlalchemy as sa
+    from alembic import command
+    from alembic.config import Config
+
     check_frozen()
     # One transaction for everything: tables, routines and ledger commit together or not at all.
     engine = sa.create_engine(
@@ -97,7 +98,8 @@ def upgrade(dsn: str, revision: str = "head") -> list[str]:
         if before is not None and before not in _known_revisions():
             raise SchemaMismatch(_newer(before))
         _prepare(connection)
-        config = _config()
+        config = Config()
+        config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
         config.attributes["connection"] = bound
         command.upgrade(config, revision)
         row = connection.execute("select version_num from apdb_base.alembic_version").fetchone()
@@ -232,16 +234,11 @@ def _prepare(connection: psycopg.Connection[Any]) -> None:
     connection.execute("create schema if not exists apdb")
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
-    return config
-
-
 @cache
 def _revisions() -> tuple[str, ...]:
-    script = ScriptDirectory.from_config(_config())
-    return tuple(reversed([r.revision for r in script.walk_revisions()]))
+    # Files are named by revision and apply in that order; Alembic would load all of them.
+    files = (migrations_folder() / "versions").glob("*.py")
+    return tuple(sorted(file.name.partition("_")[0] for file in files))
 
 
 def _known_revisions() -> frozenset[str]:
