@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from astropy.table import Table
 from psycopg import sql
 
 from apdb.errors import InvalidInput, Problem
@@ -18,6 +17,9 @@ from apdb.schema.catalogue import Column
 from apdb.session import Session
 from apdb.store import Rule, check_options, run
 from apdb.store_job import call
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 _MAX_ID = 2**63 - 1
 

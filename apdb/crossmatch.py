@@ -6,22 +6,24 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from astropy import units as u
-from astropy.table import Column as TableColumn
-from astropy.table import MaskedColumn, Table
 from numpy.typing import NDArray
 from psycopg import sql
 
 from apdb.errors import Problem
+from apdb.given import number_in
 from apdb.input.containers import RawColumn
 from apdb.positions import check, degrees, parts
 from apdb.query.call import chosen_columns, find_q3c, invalid
 from apdb.query.tables_out import fetch_table, selection
 from apdb.schema.catalogue import Column
 from apdb.session import Session
+
+if TYPE_CHECKING:
+    from astropy import units as u
+    from astropy.table import Table
 
 OBJECTS = "objects"
 """What stands for the DIAObjects where a catalogue is asked for."""
@@ -219,8 +221,8 @@ def make_target(
         There is no such catalogue.
     """
     try:
-        number = float(radius.to_value(u.arcsec) if isinstance(radius, u.Quantity) else radius)
-    except (TypeError, ValueError, u.UnitConversionError):
+        number = number_in("arcsec", radius)
+    except (TypeError, ValueError):
         number = float("nan")
     if not 0.0 < number <= MAX_RADIUS:
         text = f"must be above 0 and at most {MAX_RADIUS:g} arcsec"
@@ -313,6 +315,9 @@ def _free(name: str, table: Table) -> str:
 
 
 def _taken(column: RawColumn, rows: NDArray[Any]) -> Any:
+    from astropy.table import Column as TableColumn
+    from astropy.table import MaskedColumn
+
     values = column.values[rows]
     if values.dtype.kind == "O":
         values = values.astype(str)
@@ -322,6 +327,9 @@ def _taken(column: RawColumn, rows: NDArray[Any]) -> Any:
 
 
 def _stacked(parts: list[Table]) -> Table:
+    from astropy.table import Column as TableColumn
+    from astropy.table import MaskedColumn, Table
+
     if len(parts) == 1:
         return parts[0]
     whole = Table()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy.table import Table
 from numpy.typing import NDArray
 from psycopg import sql
 
@@ -22,6 +21,9 @@ from apdb.session import Session
 from apdb.stage import copy_in
 from apdb.store_forced import store_followed
 from apdb.store_job import call
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 PARTITION_DAYS = 30.0
 OURS = "apdb:"

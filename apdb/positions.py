@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy import units as u
 from numpy.typing import NDArray
 
 from apdb.errors import InvalidInput, Problem
@@ -131,10 +130,10 @@ def degrees(raw: RawColumn, what: str, first: int) -> NDArray[Any]:
             f"(row {first}: {raw.values[0]!r}): convert it"
         )
     values = np.asarray(raw.values, float)
-    if raw.unit is not None and raw.unit != u.deg:
-        if not raw.unit.is_equivalent(u.deg):
+    if raw.unit is not None and raw.unit != "deg":
+        if not raw.unit.is_equivalent("deg"):
             raise InvalidInput(f"column {raw.name} is in {raw.unit}, but must be an angle")
-        values = np.asarray(raw.unit.to(u.deg, values))
+        values = np.asarray(raw.unit.to("deg", values))
     return values if raw.missing is None else np.where(raw.missing, np.nan, values)
 
 

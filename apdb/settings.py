@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import fsspec
-
 from apdb.errors import InvalidInput
 from apdb.session import Session
 
@@ -135,6 +133,8 @@ class Settings(Session):
 
 def _check_url(name: str, url: str) -> None:
     """Check that a URL is of a kind that is known; whether it answers shows when it is used."""
+    import fsspec  # slow to import, and only needed here
+
     kind = url.partition("://")[0].rpartition("::")[2]
     if kind not in fsspec.available_protocols():
         raise InvalidInput(

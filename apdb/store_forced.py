@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psycopg
-from astropy.table import Table
 from numpy.typing import NDArray
 
 from apdb.input.batch import Batch
@@ -15,6 +14,9 @@ from apdb.input.forced_records import ForcedRows, forced_rows
 from apdb.input.visit import Visit
 from apdb.stage import copy_in
 from apdb.store_job import Job
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 PRECOVERY = "apdb:precovery"
 """Who asks for positions of new objects on earlier images."""
@@ -40,6 +42,8 @@ def positions_table(rows: Sequence[Sequence[Any]], visit: Visit) -> Table:
     astropy.table.Table
         These columns; the visit in its meta.  One of dia_object_id and followed_id is 0.
     """
+    from astropy.table import Table
+
     kinds = [("dia_object_id", "i8"), ("ra", "f8"), ("dec", "f8"), ("followed_id", "i8")]
     found = np.array([tuple(row[:4]) for row in rows], kinds)
     inside = visit.contains(found["ra"], found["dec"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -131,15 +129,3 @@ def test_no_rows_are_valid(nothing: Any) -> None:
 def test_what_is_no_table_is_refused(data: Any) -> None:
     (only,) = problems(data)
     assert "give an astropy Table" in only.message
-
-
-def test_what_few_commands_need_is_not_imported() -> None:
-    """Every command would wait for it: they take longer to import than all the rest."""
-    heavy = ("healpy", "matplotlib", "numba", "pandas", "polars", "pyarrow", "scipy", "sklearn")
-    code = (
-        "import sys, apdb.cli.main, apdb.input.records; "
-        "apdb.input.records.read_columns({'ra': [1.0, None]}, apdb.input.records.Problems()); "
-        f"print([m for m in {heavy} if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

@@ -9,10 +9,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from astropy.io import fits
 
 CARD = 80
 BLOCK = 2880
@@ -160,6 +163,8 @@ def number_cards(values: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.
 
 
 def _primary(layout: Layout) -> fits.Header:
+    from astropy.io import fits
+
     name, kind, (rows, columns) = layout.planes[0]
     cards: list[tuple[str, object, str]] = [
         ("SIMPLE", True, "conforms to FITS standard"),
@@ -188,6 +193,8 @@ def _primary(layout: Layout) -> fits.Header:
 
 
 def _extension(name: str, kind: str, shape: tuple[int, int]) -> fits.Header:
+    from astropy.io import fits
+
     cards: list[tuple[str, object, str]] = [
         ("XTENSION", "IMAGE", "Image extension"),
         ("BITPIX", _BITPIX[kind], "array data type"),

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-import fsspec
-
 from apdb.archive.upload import LocalUpload, RemoteUpload, Upload
 from apdb.errors import ArchiveUnavailable, InvalidInput, NotFound
 
@@ -61,6 +59,8 @@ class Place:
             raise ArchiveUnavailable(
                 "This database has no archive: the setting archive_url is empty."
             )
+        import fsspec  # slow to import; most commands see no archive
+
         try:
             self._fs, root = fsspec.core.url_to_fs(self.url)
         except (ImportError, ValueError) as error:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
-from astropy.table import Table
-from astropy.time import Time
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -23,9 +21,12 @@ from rich.progress import (
 
 import apdb
 from apdb.cli.context import print_json, settings
-from apdb.cli.tables import show_rows, table_json
+from apdb.cli.tables import show_rows, table_json, utc
 from apdb.errors import InvalidInput
 from apdb.features.run import Characterized, FeaturesDue
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 FAILED = 21
 """Exit code of `apdb characterize` when objects could not be characterised."""
@@ -104,7 +105,7 @@ def features(
         typer.echo(f"DIAObject {dia_object_id} was not characterised yet; to do it:")
         typer.echo(f"apdb characterize {dia_object_id}")
         return
-    made = Time(motion["made_mjd_tai"][0], format="mjd", scale="tai").utc.isot[:19]
+    made = utc(motion["made_mjd_tai"][0]).isot[:19]
     bands = [str(band) for band in curves["band"]]
     show_rows(
         ["feature", "unit", *bands],
@@ -164,12 +165,12 @@ def _show_due(due: FeaturesDue, as_json: bool) -> None:
         return
     typer.echo(f"due             {due.n_due:,} objects")
     if due.oldest_due_mjd_tai is not None:
-        since = Time(due.oldest_due_mjd_tai, format="mjd", scale="tai").utc.isot[:19]
+        since = utc(due.oldest_due_mjd_tai).isot[:19]
         typer.echo(f"oldest since    {since} UTC")
     typer.echo(f"not looked at   {due.n_steps_unseen:,} visits and corrections")
     typer.echo(f"characterised   {due.n_objects:,} objects")
     if due.last_made_mjd_tai is not None:
-        made = Time(due.last_made_mjd_tai, format="mjd", scale="tai").utc.isot[:19]
+        made = utc(due.last_made_mjd_tai).isot[:19]
         typer.echo(f"last            {made} UTC")
     if due.n_failed:
         typer.echo(f"failed          {due.n_failed:,} objects: {due.last_error}")

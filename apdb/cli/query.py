@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from astropy.table import Table
-from astropy.time import Time
 
 import apdb
 from apdb.cli.context import print_json, settings
@@ -23,6 +21,10 @@ from apdb.cli.tables import (
 )
 from apdb.errors import InvalidInput
 from apdb.query.status import GRACE, Outstanding
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from astropy.time import Time
 
 NEEDS_OPERATOR = 20
 """Exit code of `apdb status` when something needs the operator."""
@@ -275,6 +277,8 @@ def _time(text: str) -> float | Time:
         return float(text)
     except ValueError:
         pass
+    from astropy.time import Time
+
     try:
         return Time(text, scale="utc")
     except ValueError:
@@ -287,6 +291,8 @@ def _outstanding_row(row: Outstanding) -> tuple[object, ...]:
 
 
 def _outstanding_table(rows: list[Outstanding]) -> Table:
+    from astropy.table import Table
+
     names = list(Outstanding.__dataclass_fields__)
     texts = {"night", "stage", "reason"}
     return Table(

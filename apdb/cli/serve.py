@@ -8,11 +8,10 @@ import signal
 from typing import Annotated
 
 import typer
-from astropy.time import Time
 
 import apdb
 from apdb.cli.context import print_json, settings
-from apdb.cli.tables import show_rows
+from apdb.cli.tables import show_rows, utc
 from apdb.errors import ServerError
 from apdb.service.tokens import Token, add_token, list_tokens, revoke_token
 
@@ -126,4 +125,4 @@ def _row(token: Token) -> tuple[object, ...]:
 def _utc(mjd_tai: float | None) -> str | None:
     if mjd_tai is None:
         return None
-    return str(Time(mjd_tai, format="mjd", scale="tai").utc.strftime("%Y-%m-%d %H:%M"))
+    return str(utc(mjd_tai).strftime("%Y-%m-%d %H:%M"))

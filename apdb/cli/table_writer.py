@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-
-from astropy.table import Table, vstack
+from typing import TYPE_CHECKING, Any, Self
 
 from apdb.cli.tables import write_table
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 
 class TableWriter:
@@ -56,6 +57,8 @@ class TableWriter:
     @property
     def table(self) -> Table:
         """What is kept."""
+        from astropy.table import vstack
+
         return (
             vstack(self._kept, metadata_conflicts="silent")
             if len(self._kept) > 1

@@ -6,15 +6,18 @@ import datetime as dt
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy.table import Table
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from apdb.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from astropy.time import Time
 
 FORMATS = {
     ".ecsv": "ascii.ecsv",
@@ -51,6 +54,23 @@ def terminal(*, stderr: bool = False, soft_wrap: bool = False, width: int | None
         emoji=False,
         highlight=False,
     )
+
+
+def utc(mjd_tai: float) -> Time:
+    """Return a time in UTC, to be written.
+
+    Parameters
+    ----------
+    mjd_tai : float
+        MJD TAI [d].
+
+    Returns
+    -------
+    astropy.time.Time
+    """
+    from astropy.time import Time  # slow to import; most commands write no times
+
+    return Time(mjd_tai, format="mjd", scale="tai").utc
 
 
 def show_table(table: Table, columns: Sequence[str], title: str) -> None:

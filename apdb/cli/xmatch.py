@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from astropy.table import Table
 
 import apdb
 from apdb.cli.context import print_json, settings
@@ -15,6 +14,9 @@ from apdb.cli.table_writer import TableWriter
 from apdb.cli.tables import check_out, show_table, table_json
 from apdb.crossmatch import OBJECTS, make_target, matched
 from apdb.ingest.table_files import open_table
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 SHOWN = 50
 

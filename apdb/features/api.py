@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from astropy.table import Table
 from psycopg import sql
 
 from apdb.errors import NotFound
@@ -15,6 +15,9 @@ from apdb.query.call import whole
 from apdb.query.tables_out import fetch_table
 from apdb.schema.catalogue import Column, catalogue
 from apdb.session import Session
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 _KEYS = ("dia_object_id", "band", "n_points", "first_mjd_tai", "last_mjd_tai", "made_mjd_tai")
 

@@ -6,13 +6,14 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from astropy import units as u
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from apdb.errors import InvalidInput
 from apdb.input.containers import RawColumn, read_columns
 from apdb.input.problems import Problems
+
+if TYPE_CHECKING:
+    from astropy import units as u
 
 FORMATS = "Parquet, FITS, ECSV or Avro"
 
@@ -143,11 +144,12 @@ def read_catalogue(path: Path) -> CatalogueFile:
     return CatalogueFile(path, n, with_units, {key.lower(): meta[key] for key in meta})
 
 
-_Read = tuple[object, Mapping[str, Any], Mapping[str, u.UnitBase]]
+_Read: TypeAlias = "tuple[object, Mapping[str, Any], Mapping[str, u.UnitBase]]"
 
 
 def _read_parquet(path: Path) -> _Read:
     import pyarrow.parquet
+    from astropy import units as u
     from astropy.table import Table
 
     schema = pyarrow.parquet.read_schema(path)
@@ -176,6 +178,7 @@ def _read_fits(path: Path) -> _Read:
 
 
 def _read_ecsv(path: Path) -> _Read:
+    from astropy import units as u
     from astropy.table import Table
 
     with warnings.catch_warnings():

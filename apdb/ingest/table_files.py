@@ -6,15 +6,16 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from astropy import units as u
+from typing import TYPE_CHECKING, Any
 
 from apdb.errors import InvalidInput
 from apdb.ingest.files import FORMATS as FEWER
 from apdb.ingest.files import file_format, read_catalogue
 from apdb.input.containers import RawColumn, read_columns
 from apdb.input.problems import Problems
+
+if TYPE_CHECKING:
+    from astropy import units as u
 
 FORMATS = "Parquet, FITS, ECSV, CSV or Avro"
 
@@ -149,6 +150,8 @@ def _open_parquet(path: Path) -> TableFile:
 
 
 def _parquet_units(schema: Any) -> dict[str, u.UnitBase]:
+    from astropy import units as u
+
     told = {
         each.name: each.metadata[b"unit"].decode()
         for each in schema
@@ -164,6 +167,7 @@ def _parquet_units(schema: Any) -> dict[str, u.UnitBase]:
 
 
 def _open_fits(path: Path) -> TableFile:
+    from astropy import units as u
     from astropy.io import fits
 
     def table(hdus: Any) -> Any:
@@ -216,6 +220,7 @@ def _open_csv(path: Path) -> TableFile:
 
 
 def _open_ecsv(path: Path) -> TableFile:
+    from astropy import units as u
     from astropy.table import Table
 
     with warnings.catch_warnings():

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.table import MaskedColumn
 from numpy.typing import NDArray
 
 from apdb import rubin
@@ -227,6 +226,8 @@ def _cut(column: RawColumn, rows: NDArray[np.intp] | None) -> Any:
     values = column.values if rows is None else column.values[rows]
     if column.missing is None and column.unit is None:
         return values
+    from astropy.table import MaskedColumn
+
     mask = (
         False
         if column.missing is None

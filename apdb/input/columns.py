@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from astropy import units as u
 
 from apdb.input.containers import RawColumn
 
@@ -24,6 +23,8 @@ def as_mapping(columns: Iterable[RawColumn]) -> dict[str, Any]:
     dict of str to array
         As `apdb.input.containers.read_columns` takes it.
     """
+    from astropy import units as u
+
     found: dict[str, Any] = {}
     for column in columns:
         values: Any = column.values

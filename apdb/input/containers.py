@@ -1,8 +1,8 @@
 """Turns any table that users bring into plain columns: name, numpy array, missing values, unit.
 
 Accepted are astropy Tables, pandas DataFrames, Arrow tables (and what speaks Arrow's stream
-protocol, such as polars), numpy structured arrays, FITS tables and mappings of columns.  pandas
-and pyarrow are looked at only if the caller has imported them.
+protocol, such as polars), numpy structured arrays, FITS tables and mappings of columns.  astropy,
+pandas and pyarrow are looked at only if the caller has imported them.
 """
 
 from __future__ import annotations
@@ -13,18 +13,17 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy import units as u
-from astropy.io.fits import FITS_rec
-from astropy.table import Column as AstropyColumn
-from astropy.table import Table as AstropyTable
-from astropy.time import Time
-from astropy.utils.masked import Masked
 from numpy.typing import NDArray
 
+from apdb.given import imported
 from apdb.input.problems import Problems
+
+if TYPE_CHECKING:
+    from astropy import units as u
+    from astropy.io.fits import FITS_rec
 
 ACCEPTED = (
     "give an astropy Table, a pandas DataFrame, an Arrow or polars table, a numpy structured "
@@ -89,9 +88,9 @@ def _items(data: Any, problems: Problems) -> Iterable[tuple[Any, Any]]:
     pandas, pyarrow = sys.modules.get("pandas"), sys.modules.get("pyarrow")
     if data is None:
         return []
-    if isinstance(data, AstropyTable):
+    if isinstance(data, imported("astropy.table", "Table")):
         return [(name, data[name]) for name in data.colnames]
-    if isinstance(data, FITS_rec):
+    if isinstance(data, imported("astropy.io.fits", "FITS_rec")):
         return [(name, _fits_column(data, name)) for name in data.names]
     if isinstance(data, np.ndarray) and data.dtype.names and data.ndim == 1:
         return [(name, data[name]) for name in data.dtype.names]
@@ -120,13 +119,16 @@ def _arrow_table(data: Any) -> Any:
 
 def _fits_column(data: FITS_rec, name: str) -> Any:
     """Return a FITS column with its unit, and masked where it holds its TNULL."""
+    from astropy import units as u
+    from astropy.table import Column
+
     values, header = data.field(name), data.columns[name]
     if header.null not in (None, "") and values.dtype.kind in "iu":
         values = np.ma.MaskedArray(values, values == header.null)
     if not header.unit:
         return values
     unit = u.Unit(header.unit, parse_strict="silent")
-    return AstropyColumn(values, unit=unit) if not np.ma.isMA(values) else _Measured(values, unit)
+    return Column(values, unit=unit) if not np.ma.isMA(values) else _Measured(values, unit)
 
 
 @dataclass(frozen=True)
@@ -168,16 +170,17 @@ def _read(name: Any, value: Any, problems: Problems) -> RawColumn | None:
 
 
 def _has_unit(value: Any) -> bool:
-    return isinstance(value, AstropyColumn | u.Quantity | _Measured)
+    classes = (imported("astropy.table", "Column"), imported("astropy.units", "Quantity"))
+    return isinstance(value, (*classes, _Measured))
 
 
 def _plain(value: Any) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     """Return values and missing-mask of a column of any kind."""
     if isinstance(value, _Measured):
         value = value.values
-    if isinstance(value, Time):
+    if isinstance(value, imported("astropy.time", "Time")):
         value = value.tai.mjd
-    if isinstance(value, Masked):
+    if isinstance(value, imported("astropy.utils.masked", "Masked")):
         return np.asarray(value.unmasked), _mask(value.mask)
     if isinstance(value, np.ma.MaskedArray):
         return np.asarray(value.data), _mask(np.ma.getmaskarray(value))

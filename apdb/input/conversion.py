@@ -10,7 +10,6 @@ import math
 from typing import Any
 
 import numpy as np
-from astropy import units as u
 from numpy.typing import NDArray
 
 from apdb.input.containers import RawColumn
@@ -122,6 +121,8 @@ def _in_unit(
     """Return values in the unit of the schema, and whether the caller's unit can be that."""
     if raw.unit is None:
         return values, True
+    from astropy import units as u  # most tables come without
+
     wanted = u.Unit(column.unit) if column.unit else u.dimensionless_unscaled
     unit = u.Unit(raw.unit)
     if unit == wanted:

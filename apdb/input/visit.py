@@ -12,10 +12,9 @@ from typing import Any
 
 import erfa
 import numpy as np
-from astropy import units as u
-from astropy.time import Time
 from numpy.typing import ArrayLike, NDArray
 
+from apdb.given import imported, number_in
 from apdb.input import footprint
 from apdb.input.problems import Problems
 from apdb.input.sphere import unit_vectors
@@ -127,7 +126,7 @@ class Visit:
             problems.add("midpoint_mjd_tai", "must be given: MJD TAI of the middle of the exposure")
         elif readout is not None and readout < midpoint:
             problems.add("readout_end", "is before midpoint_mjd_tai", readout)
-        exposure = _number("exposure_time", self.exposure_time, u.s, problems)
+        exposure = _number("exposure_time", self.exposure_time, "s", problems)
         if exposure is not None and not 0 < exposure < math.inf:
             problems.add("exposure_time", "must be positive seconds, or None", self.exposure_time)
         self._set("exposure_time", exposure)
@@ -140,7 +139,7 @@ class Visit:
     def _settle_footprint(self, problems: Problems) -> None:
         before = problems.total
         given = {
-            name: _number(name, getattr(self, name), u.deg, problems)
+            name: _number(name, getattr(self, name), "deg", problems)
             for name in ("ra", "dec", "radius")
         }
         if self.boundary is None:
@@ -244,24 +243,24 @@ def _whole(name: str, value: Any, largest: int, problems: Problems) -> int:
     return number
 
 
-def _number(name: str, value: Any, unit: u.UnitBase, problems: Problems) -> float | None:
+def _number(name: str, value: Any, unit: str, problems: Problems) -> float | None:
     """Return a float in the unit, from a number or a Quantity; None stays None."""
     if value is None:
         return None
     try:
         if isinstance(value, str | bytes | bool | np.bool_):
             raise TypeError
-        return float(value.to_value(unit) if isinstance(value, u.Quantity) else value)
-    except (TypeError, ValueError, u.UnitConversionError):
+        return number_in(unit, value)
+    except (TypeError, ValueError):
         problems.add(name, f"must be a number in {unit}", value)
         return None
 
 
 def _mjd(name: str, value: Any, problems: Problems) -> float | None:
-    if isinstance(value, Time):
+    if isinstance(value, imported("astropy.time", "Time")):
         value = value.tai.mjd if value.isscalar and not np.any(value.mask) else repr(value)
     before = problems.total
-    number = _number(name, value, u.d, problems)
+    number = _number(name, value, "d", problems)
     if number is None:
         # A value that is no number has been reported: the caller must not add "missing" to it.
         return math.nan if problems.total > before else None

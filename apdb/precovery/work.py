@@ -11,11 +11,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import psycopg
-from astropy.table import Table
 
 from apdb.alerts.refill import add_forced
 from apdb.errors import Busy, InvalidInput
@@ -27,7 +26,10 @@ from apdb.stage import copy_in
 from apdb.store_forced import PRECOVERY, of_visit, positions_table
 from apdb.translate import translate
 
-Measure = Callable[[Table], Any]
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+Measure: TypeAlias = "Callable[[Table], Any]"
 WORK_TIMEOUT = "6h"
 """Longest time that measuring one batch may take: the session is idle in its transaction."""
 

@@ -5,26 +5,29 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, LiteralString, TypeAlias, cast
 
 import numpy as np
 import psycopg
-from astropy import units as u
-from astropy.table import Table
-from astropy.time import Time
 from psycopg import sql
 
 from apdb.errors import InvalidInput, Problem
+from apdb.given import imported, number_in
 from apdb.input.problems import show
 from apdb.query.tables_out import fetch_table, selection
 from apdb.schema import catalogue
 from apdb.schema.catalogue import Column
 from apdb.session import Session
 
-Degrees: TypeAlias = float | u.Quantity
+if TYPE_CHECKING:
+    from astropy import units as u
+    from astropy.table import Table
+    from astropy.time import Time
+
+Degrees: TypeAlias = "float | u.Quantity"
 """A number of degrees, or a Quantity with a unit of angle."""
 
-Mjd: TypeAlias = float | Time
+Mjd: TypeAlias = "float | Time"
 """MJD TAI [d], or a Time."""
 
 DISTANCE = Column(
@@ -202,8 +205,8 @@ def degrees(name: str, value: Degrees) -> float:
         If it is no number, or not an angle.
     """
     try:
-        return float(value.to_value(u.deg) if isinstance(value, u.Quantity) else value)
-    except (TypeError, ValueError, u.UnitConversionError):
+        return number_in("deg", value)
+    except (TypeError, ValueError):
         text = "must be a number of degrees, or a Quantity of angle"
         raise invalid([Problem(None, name, show(value), text)]) from None
 
@@ -231,7 +234,8 @@ def mjd(name: str, value: Mjd | None) -> float | None:
     if value is None:
         return None
     try:
-        found = float(value.tai.mjd if isinstance(value, Time) else value)
+        is_time = isinstance(value, imported("astropy.time", "Time"))
+        found = float(cast(Any, value).tai.mjd if is_time else value)
     except (TypeError, ValueError):
         found = float("nan")
     if found != found:  # NaN

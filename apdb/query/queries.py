@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
-from astropy.table import Table
 from numpy.typing import NDArray
 from psycopg import sql
 
@@ -33,6 +32,9 @@ from apdb.query.sky import SkyQueries
 from apdb.query.tables_out import fetch_table
 from apdb.schema.catalogue import table as catalogue_table
 from apdb.session import READ_TIMEOUT
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 MAX_MAP_ORDER = 11
 """Largest HEALPix order of a map: 50 million pixels, 400 MB."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.table import Table
 
 from apdb.errors import Problem
 from apdb.input.problems import show
@@ -22,6 +22,9 @@ from apdb.query.call import (
     whole,
 )
 from apdb.session import Session
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 _BY_OBJECT = ("dia_object_id",)
 _BY_TIME = ("midpoint_mjd_tai", "dia_source_id")

@@ -6,17 +6,18 @@ Format: "COPY", section "Binary Format", PostgreSQL manual.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, LiteralString, cast
+from typing import TYPE_CHECKING, Any, LiteralString, cast
 
 import numpy as np
 import psycopg
-from astropy import units as u
-from astropy.table import Column as TableColumn
-from astropy.table import MaskedColumn, Table
 from numpy.typing import NDArray
 from psycopg import sql
 
 from apdb.schema.catalogue import Column
+
+if TYPE_CHECKING:
+    from astropy.table import Column as TableColumn
+    from astropy.table import Table
 
 HEADER_BYTES = 19
 CHUNK_ROWS = 65_536
@@ -68,6 +69,8 @@ def fetch_table(
     TypeError
         A column has a type that cannot be read here.
     """
+    from astropy.table import Table  # slow to import; few commands make tables
+
     statement = sql.SQL("copy ({}) to stdout (format binary)").format(query)
     with connection.cursor() as cursor, cursor.copy(statement, values) as copy:
         parts = [_decode(rows, columns) for rows in _chunks(copy)]
@@ -99,6 +102,10 @@ def table_column(
     astropy.table.Column
         A `MaskedColumn` if a value is missing.
     """
+    from astropy import units as u
+    from astropy.table import Column as TableColumn
+    from astropy.table import MaskedColumn
+
     described = {"name": column.name, "unit": column.unit and u.Unit(column.unit)}
     described["description"] = column.description
     if nulls is not None and nulls.any():

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from astropy.table import Table
 from numpy.typing import NDArray
 from psycopg import sql
 
 from apdb.query.tables_out import fetch_table, selection
 from apdb.schema.catalogue import table
 from apdb.session import Session
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 _YEAR = 365.25
 _MAS = 1.0 / 3.6e6

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from astropy.table import Column as TableColumn
-from astropy.table import MaskedColumn
 from numpy.typing import NDArray
 from psycopg.rows import class_row
 
@@ -335,9 +333,11 @@ def _fill(named: dict[str, RawColumn], name: str, value: float | None, n: int) -
 
 
 def _measured(raw: RawColumn) -> Any:
+    from astropy.table import Column, MaskedColumn
+
     if raw.missing is not None:
         return MaskedColumn(raw.values, mask=raw.missing, unit=raw.unit)
-    return TableColumn(raw.values, unit=raw.unit)
+    return Column(raw.values, unit=raw.unit)
 
 
 def _check(batch: Batch) -> None:

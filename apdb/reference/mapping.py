@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from astropy import units as u
 from numpy.typing import NDArray
 
 from apdb.errors import InvalidInput
@@ -27,7 +26,7 @@ DERIVED = {
 }
 """What a file may have in the place of columns of the table, and what it is."""
 
-_DERIVED_UNITS = {"semi_major": u.arcsec, "semi_minor": u.arcsec, "position_angle": u.deg}
+_DERIVED_UNITS = {"semi_major": "arcsec", "semi_minor": "arcsec", "position_angle": "deg"}
 
 PRESETS: Mapping[str, tuple[tuple[str, ...], str | None]] = {
     "gaia": (
@@ -134,6 +133,8 @@ def parse_columns(texts: Iterable[str]) -> dict[str, Source]:
     InvalidInput
         A text is not of that form, or names no such column or unit.
     """
+    from astropy import units as u
+
     known = known_columns()
     found: dict[str, Source] = {}
     for text in texts:
@@ -235,6 +236,8 @@ def renamed(columns: Sequence[RawColumn], sources: Mapping[str, Source]) -> list
     list of RawColumn
         Those of `DERIVED` too.
     """
+    from astropy import units as u
+
     by_name = {column.name: column for column in columns}
     found = []
     for name, source in sources.items():
@@ -273,11 +276,9 @@ def derive(columns: dict[str, RawColumn]) -> dict[str, RawColumn]:
         ("pm_ra_dec_corr", "pm_ra_dec_cov", ("pm_ra_err", "pm_dec_err")),
     ):
         if corr in columns:
-            units = [u.Unit(table("reference_object").column(e).unit) for e in errors]
-            first, second = (
-                _floats(columns, e, unit) for e, unit in zip(errors, units, strict=True)
-            )
-            kept[cov] = RawColumn(cov, _floats(columns, corr, u.one) * first * second)
+            definition = table("reference_object")
+            first, second = (_floats(columns, e, definition.column(e).unit or "") for e in errors)
+            kept[cov] = RawColumn(cov, _floats(columns, corr, "") * first * second)
     axes = ("semi_major", "semi_minor", "position_angle")
     if any(name in columns for name in axes):
         kept |= _moments(*(_floats(columns, name, _DERIVED_UNITS[name]) for name in axes))
@@ -295,7 +296,7 @@ def _moments(major: NDArray[Any], minor: NDArray[Any], angle: NDArray[Any]) -> d
     return {name: RawColumn(name, values) for name, values in moments.items()}
 
 
-def _floats(columns: Mapping[str, RawColumn], name: str, unit: u.UnitBase) -> NDArray[Any]:
+def _floats(columns: Mapping[str, RawColumn], name: str, unit: str) -> NDArray[Any]:
     raw = columns.get(name)
     if raw is None:
         raise InvalidInput(f"there is no column {name}, which others were given with: name it too")

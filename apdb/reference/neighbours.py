@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
-from astropy.table import Table
 from psycopg import sql
 
 from apdb.query.tables_out import fetch_table
 from apdb.schema.catalogue import Column
 from apdb.session import Session, patiently
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 PATIENCE = 300.0
 """How long a refresh tries again where other sessions hold the sky [s]."""

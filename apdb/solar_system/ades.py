@@ -9,7 +9,6 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import numpy as np
-from astropy.time import Time
 
 FIELDS = (
     "permID", "provID", "trkSub", "obsSubID", "mode", "stn", "obsTime", "ra", "dec", "rmsRA",
@@ -94,6 +93,8 @@ def observations(
     list of dict of str to str
         Fields that have a value. obsTime is UTC, obsSubID the dia_source_id; the magnitude is AB.
     """
+    from astropy.time import Time
+
     times = Time([row["midpoint_mjd_tai"] for row in rows], format="mjd", scale="tai").utc
     times.precision = 3
     return [
