@@ -46,6 +46,8 @@ def warm_apdb(folder: Path) -> Iterator[Path]:
 
 def serve(address: str) -> None:
     """Fork a process for each command that comes; in that process, return when it is done."""
+    import astropy.table  # noqa: F401  # commands that show tables would each import it
+
     from apdb.cli.main import main
 
     listener = socket.socket(socket.AF_UNIX)
