@@ -13,10 +13,10 @@ from apdb.input.problems import show
 from apdb.input.visit import Visit
 from apdb.query.tables_out import fetch_table
 from apdb.replacement import CorrectionReport, Replacement
+from apdb.routine import call
 from apdb.schema.catalogue import Column
 from apdb.session import Session
 from apdb.store import Rule, check_options, run
-from apdb.store_job import call
 
 if TYPE_CHECKING:
     from astropy.table import Table

@@ -15,12 +15,12 @@ from apdb.input.forced_records import forced_rows
 from apdb.input.problems import Problems
 from apdb.input.records import normalise
 from apdb.query.tables_out import fetch_table, selection
+from apdb.routine import call
 from apdb.schema.catalogue import Column, table
 from apdb.schema.partitions import make_partitions
 from apdb.session import Session
 from apdb.stage import copy_in
 from apdb.store_forced import store_followed
-from apdb.store_job import call
 
 if TYPE_CHECKING:
     from astropy.table import Table

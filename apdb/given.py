@@ -46,9 +46,10 @@ def number_in(unit: str, value: Any) -> float:
     Raises
     ------
     TypeError
-        It is no number.
+        It is neither a number nor the text of one, or its unit cannot be converted.
     ValueError
-        It is none either, or cannot be converted: astropy's UnitConversionError is both.
+        It is a text that is no number, or its unit cannot be converted: astropy's
+        UnitConversionError is both.
     """
     is_quantity = isinstance(value, imported("astropy.units", "Quantity"))
     return float(value.to_value(unit) if is_quantity else value)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from apdb.errors import NotFound
 from apdb.input.visit import Visit
-from apdb.store_job import Job, StoreReport, call
+from apdb.routine import call
+from apdb.store_job import Job, StoreReport
 
 
 @dataclass(frozen=True)

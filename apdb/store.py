@@ -19,11 +19,12 @@ from psycopg.types.json import Jsonb
 from apdb.alerts.produce import prepare
 from apdb.errors import ApdbError, ConnectionLost, IdConflict, InvalidInput, Problem
 from apdb.input.visit import Visit
+from apdb.routine import first_row
 from apdb.schema.partitions import make_partitions
 from apdb.session import Session, client_name
 from apdb.stage import copy_in
 from apdb.store_forced import stage_forced, store_followed
-from apdb.store_job import Job, StoreReport, first_row
+from apdb.store_job import Job, StoreReport
 
 Rule = Literal["nearest", "likelihood"]
 MAX_RADIUS = 60.0

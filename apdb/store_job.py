@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, LiteralString, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
-from psycopg import sql
-from psycopg.rows import dict_row
 
 from apdb.archive.cutouts import Cutouts
 from apdb.errors import VisitConflict
@@ -19,6 +17,7 @@ from apdb.input.batch import Batch
 from apdb.input.digest import content_digest
 from apdb.input.records import dia_source_batch
 from apdb.input.visit import Visit
+from apdb.routine import call
 
 if TYPE_CHECKING:
     from apdb.alerts.produce import VisitAlerts
@@ -239,52 +238,3 @@ class Job:
             ephemerides_missing=bool(row.get("ephemerides_missing")),
             timings=timings,
         )
-
-
-def first_row(
-    connection: psycopg.Connection[Any], query: LiteralString | sql.Composed, values: object
-) -> dict[str, Any] | None:
-    """Return the first row of a query by column name, in binary; None if there is none.
-
-    Parameters
-    ----------
-    connection : psycopg.Connection
-        In the transaction to ask in.
-    query : str
-        SQL with placeholders.
-    values : sequence
-        Values of the placeholders.
-
-    Returns
-    -------
-    dict of str to object, or None
-    """
-    with connection.cursor(row_factory=dict_row, binary=True) as cursor:
-        return cursor.execute(query, cast(Any, values)).fetchone()
-
-
-def call(
-    connection: psycopg.Connection[Any], routine: str, values: Sequence[object]
-) -> dict[str, Any]:
-    """Call a routine that returns one row.
-
-    Parameters
-    ----------
-    connection : psycopg.Connection
-        In the transaction to call it in.
-    routine : str
-        Its name, without schema.
-    values : sequence
-        Its arguments, in order.
-
-    Returns
-    -------
-    dict of str to object
-        The row.
-    """
-    query = sql.SQL("select * from apdb.{}({})").format(
-        sql.Identifier(routine), sql.SQL(", ").join([sql.Placeholder()] * len(values))
-    )
-    row = first_row(connection, query, values)
-    assert row is not None
-    return row

@@ -10,9 +10,9 @@ from correction_tools import invariants
 from test_store_visit import digest
 
 import apdb
+from apdb.routine import call
 from apdb.solar_system.designations import pack, ss_object_id
 from apdb.solar_system.found import orbit_values
-from apdb.store_job import call
 from pipeline.moving.elements import ecliptic, elements_of
 from pipeline.moving.fit import fit_orbit
 from pipeline.moving.kernel import planets

@@ -89,6 +89,20 @@ def test_last_visit_nights_and_growth(db: apdb.Apdb) -> None:
     assert sum(s.table_bytes for s in leaves) > 0
 
 
+def test_a_survey_that_was_closed_for_long_grows_by_nothing(
+    db: apdb.Apdb, plain_connection: Any
+) -> None:
+    db.store_visit(visit(7), sources(1))
+    with plain_connection.transaction():
+        plain_connection.execute("update apdb_base.store_event set mjd_tai = mjd_tai - 400")
+    # as autovacuum does: the size is known, though nothing of it is recent
+    plain_connection.execute("analyze apdb_base.dia_source")
+    status = db.status()
+    assert status.now.bytes_per_day == 0.0
+    assert status.disk is None or status.disk.days_left is None
+    assert status.now.last_visit == 7
+
+
 def test_nights_agree_with_visit_night(db: apdb.Apdb, plain_connection: Any) -> None:
     for mjd in (41317.5, 51544.499, 51544.5, 51544.5004, 61109.5001, 61109.50043):
         found = plain_connection.execute("select apdb.night_of(%s)", (mjd,)).fetchone()[0]

@@ -19,8 +19,8 @@ from apdb.archive.index import index_alerts
 from apdb.archive.place import Place
 from apdb.archive.writer import VisitWriter
 from apdb.errors import InvalidInput, NotFound
+from apdb.routine import call, first_row
 from apdb.session import Session, client_name
-from apdb.store_job import call, first_row
 
 _CHUNK = 512
 

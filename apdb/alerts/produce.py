@@ -28,7 +28,7 @@ from apdb.archive.index import index_alerts
 from apdb.archive.place import Place
 from apdb.archive.sink import Sink
 from apdb.archive.writer import VisitWriter
-from apdb.store_job import first_row
+from apdb.routine import first_row
 
 if TYPE_CHECKING:
     from apdb.store_job import Job

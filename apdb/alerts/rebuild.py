@@ -17,8 +17,8 @@ from apdb.alerts.schemas import AlertSchema, alert_schema
 from apdb.archive.place import Place
 from apdb.archive.reader import Location, Span, read_metadata, read_packets, read_stamps
 from apdb.errors import AlertRemoved, NotFound
+from apdb.routine import first_row
 from apdb.session import Session
-from apdb.store_job import first_row
 
 _LATEST = 2**63 - 1
 _SUMMARIES = ("diaObject", "ssSource", "mpc_orbits")

@@ -16,8 +16,8 @@ from apdb.alerts.fragments import fragments, records
 from apdb.alerts.rules import open_alerts, read_rules
 from apdb.alerts.schemas import AlertSchema, alert_schema
 from apdb.input.records import Batch
+from apdb.routine import first_row
 from apdb.session import Session
-from apdb.store_job import first_row
 
 Key = tuple[int, int]
 Progress = Callable[[int, int], None]

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from apdb.alerts.schemas import AlertSchema, alert_schema, schema_of_registry_id
-from apdb.store_job import first_row
+from apdb.routine import first_row
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import numpy as np
 from psycopg.rows import dict_row
 
 from apdb.errors import Busy, CorrectionError, InvalidInput
+from apdb.routine import call
 from apdb.session import Session
 from apdb.solar_system.found import found_orbits, members, orbit_values, unlinked
 from apdb.solar_system.known import attribute_tracklets
-from apdb.store_job import call
 
 if TYPE_CHECKING:
     from pipeline.moving.detections import Detections

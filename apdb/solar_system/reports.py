@@ -15,10 +15,10 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from apdb.errors import InvalidInput
+from apdb.routine import call
 from apdb.session import Session
 from apdb.solar_system.ades import ReportHeader, observations, psv, xml
 from apdb.solar_system.designations import pack, ss_object_id
-from apdb.store_job import call
 
 _STATES = {
     "published": "published", "accepted": "published", "designated": "published", "p": "published",

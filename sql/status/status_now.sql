@@ -53,7 +53,7 @@ begin
     last_store_seq := (select max(e.store_seq) from apdb_base.store_event as e);
     database_bytes := pg_database_size(current_database());
 
-    select min(e.mjd_tai), sum(v.n_dia_sources) into v_since, v_recent
+    select min(e.mjd_tai), coalesce(sum(v.n_dia_sources), 0.0) into v_since, v_recent
     from apdb_base.store_event as e
     inner join apdb_base.visit as v on e.store_seq = v.store_seq
     where e.mjd_tai >= status_now.mjd_tai - p_days;
