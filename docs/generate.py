@@ -22,7 +22,8 @@ from apdb import errors
 from apdb.cli.main import app
 from apdb.schema.catalogue import Table, catalogue
 from apdb.schema.catalogue_model import Column
-from apdb.schema.routines import READER_ROOMS, READER_ROUTINES, Routine, routines
+from apdb.schema.routine_files import Routine, routines
+from apdb.schema.routines import READER_ROOMS, READER_ROUTINES
 from apdb.schema.views import HIDDEN
 from apdb.settings import Setting
 

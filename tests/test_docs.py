@@ -15,7 +15,7 @@ from warm_cli import warm_apdb
 import apdb
 from apdb.cli.main import app
 from apdb.errors import error_classes
-from apdb.schema.routines import routines
+from apdb.schema.routine_files import routines
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from apdb.errors import error_classes
-from apdb.schema.routines import Routine, drift, install, routines
+from apdb.schema.routine_files import Routine, routines
+from apdb.schema.routines import drift, install
 
 SECTIONS = {"contract", "returns", "errors", "locks", "cost"}
 STAGES = (
