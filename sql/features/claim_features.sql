@@ -76,7 +76,8 @@ begin
             and d.object_store_seq_end is null
             and s.midpoint_mjd_tai between v_from and v_to
             and s.time_withdrawn_mjd_tai is null
-        order by s.dia_object_id, s.midpoint_mjd_tai, s.dia_source_id;
+        -- as they are read, twice: what is in order already is sorted in no time
+        order by s.dia_object_id, s.band, s.midpoint_mjd_tai, s.dia_source_id;
         update pg_temp.stage_due as d
         set is_staged = true
         where not d.is_staged;

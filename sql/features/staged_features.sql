@@ -21,7 +21,16 @@ set search_path = apdb, @q3c@, pg_catalog, pg_temp
 as $$
     select
         c.dia_object_id, c.band, c.n_points, c.first_mjd_tai, c.last_mjd_tai,
-        apdb.lc_non_periodic(c.band, c.mjd, c.flux, c.err, coalesce(c.science, c.difference))
+        apdb.lc_non_periodic(
+            c.band, c.mjd, c.flux, c.err,
+            coalesce(
+                c.science,
+                (
+                    select percentile_cont(0.5) within group (order by f.flux)
+                    from (select unnest(c.flux) as flux) as f
+                )
+            )
+        )
     from (
         select
             p.dia_object_id,
@@ -32,8 +41,7 @@ as $$
             array_agg(p.midpoint_mjd_tai) as mjd,
             array_agg(p.psf_flux::double precision) as flux,
             array_agg(p.psf_flux_err::double precision) as err,
-            percentile_cont(0.5) within group (order by p.science_flux::double precision) as science,
-            percentile_cont(0.5) within group (order by p.psf_flux::double precision) as difference
+            percentile_cont(0.5) within group (order by p.science_flux::double precision) as science
         from (
             select
                 s.dia_object_id, s.band, s.midpoint_mjd_tai, s.dia_source_id,
