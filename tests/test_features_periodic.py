@@ -16,6 +16,7 @@ from apdb.features.aliases import resolve
 from apdb.features.names import PERIODIC
 from apdb.features.periodic import MIN_POINTS, LightCurve, lc_periodic, light_curve, significance
 from apdb.features.periodogram import Periodogram, Search, penalised_peak, penalty
+from apdb.features.waves import FEW_POINTS, sums
 
 AT = {feature.name: place for place, feature in enumerate(PERIODIC)}
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -63,6 +64,23 @@ def test_periodogram_equals_astropy(
         best, height = penalised_peak(ours, grid, penalty(grid, n, 100.0))
         assert abs(grid.step * (best + 1) - 2.345) < 1.5 / days
         assert height == pytest.approx(peers[best], abs=tolerance)
+
+
+@pytest.mark.parametrize("n_points", [1, 40, FEW_POINTS, FEW_POINTS + 1])
+@pytest.mark.parametrize("n", [64, 88, 1920])
+def test_sums_are_those_of_all_points_and_frequencies(n_points: int, n: int) -> None:
+    rng = np.random.default_rng(n)
+    turn, strength = rng.uniform(-3, 3, n_points), rng.normal(size=n_points)
+    angle = 2 * np.pi * np.multiply.outer(np.arange(1, n + 1), turn)
+    expected = [wave(times * angle) @ strength for times in (1, 2) for wave in (np.cos, np.sin)]
+    for real, tolerance in ((np.float64, 1e-7), (np.float32, 1e-3)):
+        ours = sums(turn, n, real)
+        once, twice = ours.once_and_twice(strength)
+        for found, peer in zip(
+            [*once, *twice, *ours.once(strength)], [*expected, *expected[:2]], strict=True
+        ):
+            assert found.dtype == real
+            assert np.abs(ours.in_order(found) - peer).max() < tolerance * np.sum(np.abs(strength))
 
 
 def test_grid_is_what_was_asked_for() -> None:

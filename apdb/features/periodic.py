@@ -202,13 +202,17 @@ class _Batch:
             self._resolved[row] = found
 
     def _variance_ratio(self, found: Fit, frequencies: Floats) -> Floats:
-        left = subtracted(self._curves, found, 0, frequencies)
-        ratio = np.full(len(left), np.nan)
-        for row, m in enumerate(self._sizes.tolist()):
-            after = np.var(left[row, :m])
-            if after > 0.0:
-                ratio[row] = np.var(self._curves.value[row, :m]) / after
-        return ratio
+        before = self._variance(self._curves.value)
+        after = self._variance(subtracted(self._curves, found, 0, frequencies))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(after > 0.0, before / after, np.nan)
+
+    def _variance(self, value: Floats) -> Floats:
+        """Return the variance of some values of each curve, padding left out."""
+        counts = np.arange(value.shape[1]) < self._sizes[:, None]
+        mean = np.sum(value, axis=1, where=counts) / self._sizes
+        squares = np.sum((value - mean[:, None]) ** 2, axis=1, where=counts)
+        return np.asarray(squares / self._sizes, np.float64)
 
 
 def _scale(curve: LightCurve) -> float:

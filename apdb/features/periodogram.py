@@ -1,43 +1,30 @@
 """Generalised Lomb-Scargle periodograms of many light curves, on linear grids of frequency.
 
 The formulas are those of Zechmeister & Kürster (2009, A&A 496, 577), equations 4 to 15: a sinusoid
-and a mean, both weighted.  The sums over the points are non-uniform Fourier transforms by FINUFFT,
-as in nifty-ls; here transforms are planned once for all light curves of about one length, and those
-of the weights serve all three searches of a light curve.
+and a mean, both weighted.  What comes of the weights serves all searches of a light curve.
 """
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import finufft
 import numpy as np
 from numpy.typing import NDArray
+
+from apdb.features.waves import sums
 
 Floats = NDArray[np.float64]
 
 FINE_GRID = 50_000
-"""Grids with more frequencies are transformed in double precision."""
+"""Grids with more frequencies are summed in double precision."""
 
 DEGENERATE = 1e-4
 """Where sine, cosine and mean are closer to dependent than this there is no power to speak of.
 
 The determinant of their normal equations; a quarter for uniform phases.
 """
-
-
-class _Plans(threading.local):
-    """The plans of a thread, and whose points each holds."""
-
-    def __init__(self) -> None:
-        self.plans: dict[tuple[int, Any], Any] = {}
-        self.points: dict[Any, object] = {}
-
-
-_PLANS = _Plans()
 
 
 @dataclass(frozen=True)
@@ -119,28 +106,21 @@ class Periodogram:
     def __init__(self, time: Floats, weight: Floats, grid: Grid) -> None:
         self._grid = grid
         self._weight = weight / weight.sum()
-        self._kind = np.complex64 if grid.n <= FINE_GRID else np.complex128
-        angle = 2.0 * np.pi * np.remainder(grid.step * (time - time[0]), 1.0)
-        self._waves = _Waves(angle, grid.n, 1, self._kind)
-        once = self._waves.sum(self._weight)
-        # at twice a frequency: for the lower half that is on the grid
-        twice = np.empty_like(once)
-        half = grid.n // 2
-        twice[:half] = once[1::2]
-        twice[half:] = _Waves(2.0 * angle, grid.n - half, half + 1, self._kind).sum(self._weight)
-        # With C, S of equations 8, 9: CC + SS = 1 - |C + iS|^2, CC - SS + 2i CS = twice - once^2
-        both = 1.0 - (once.real**2 + once.imag**2)
-        once *= once
-        twice -= once
-        determinant = both * both
-        determinant -= twice.real**2 + twice.imag**2
-        scale = (determinant > 4.0 * DEGENERATE).astype(determinant.dtype)
-        np.maximum(determinant, 4.0 * DEGENERATE, out=determinant)
-        scale /= determinant
-        scale *= 2.0
-        self._even = both * scale
-        self._odd = np.conj(twice, out=twice)
-        self._odd *= scale
+        real = np.float32 if grid.n <= FINE_GRID else np.float64
+        self._sums = sums(grid.step * (time - time[0]), grid.n, real)
+        (c, s), (c2, s2) = self._sums.once_and_twice(self._weight)
+        # Equations 13 to 15 of C, S of 8, 9: CC + SS, CC - SS and 2 CS
+        squares = c * c, s * s
+        both = 1.0 - (squares[0] + squares[1])
+        apart = c2 - (squares[0] - squares[1])
+        across = s2 - 2.0 * (c * s)
+        determinant = both * both - (apart * apart + across * across)
+        scale = (determinant > 4.0 * DEGENERATE) * real(2.0)
+        scale /= np.maximum(determinant, 4.0 * DEGENERATE)
+        # the power is a quadratic form of YC and YS: what their squares and their product count
+        self._cosine = scale * (both - apart)
+        self._sine = scale * (both + apart)
+        self._product = scale * (-2.0 * across)
 
     def power(self, value: Floats) -> NDArray[Any]:
         """Return the power of values at the times, between 0 and 1.
@@ -161,38 +141,16 @@ class Periodogram:
         if not total > 0.0:
             return np.zeros(self._grid.n)
         scaled = centred / np.sqrt(total)
-        found = self._waves.sum(self._weight * scaled)
-        power = found.real**2
-        power += found.imag**2
-        power *= self._even
-        found *= found
-        found *= self._odd
-        power -= found.real
+        cosine, sine = self._sums.once(self._weight * scaled)
+        power = self._cosine * cosine
+        power += self._product * sine
+        power *= cosine
+        np.multiply(sine, sine, out=sine)
+        sine *= self._sine
+        power += sine
         np.maximum(power, 0.0, out=power)
         np.minimum(power, 1.0, out=power)
-        return np.asarray(power)
-
-
-class _Waves:
-    """Sums of points times the waves ``exp(i k angle)``, k = lowest … lowest + n - 1."""
-
-    def __init__(self, angle: Floats, n: int, lowest: int, kind: Any) -> None:
-        real = np.float32 if kind is np.complex64 else np.float64
-        self._angle = (np.remainder(angle + np.pi, 2.0 * np.pi) - np.pi).astype(real)
-        # modes come centred on zero: the shift puts the first on the lowest frequency
-        self._shift = np.exp(1j * (n // 2 + lowest) * angle)
-        self._n = n
-        self._kind = kind
-
-    def sum(self, strength: Floats) -> NDArray[Any]:
-        """Return the sums for some strengths of the points, shape (n,)."""
-        plan = _plan(self._n, self._kind)
-        if _PLANS.points.get(plan) is not self:
-            plan.setpts(self._angle)
-            _PLANS.points[plan] = self
-        found = np.empty(self._n, self._kind)
-        plan.execute((strength * self._shift).astype(self._kind), found)
-        return found
+        return self._sums.in_order(power)
 
 
 def penalty(grid: Grid, n_points: int, pseudo_nyquist: float) -> tuple[int, NDArray[Any]]:
@@ -248,19 +206,6 @@ def penalised_peak(
     searched[above:] -= lower
     best = int(np.argmax(searched[grid.first :])) + grid.first
     return best, float(power[best])
-
-
-def _plan(n: int, kind: Any) -> Any:
-    plans = _PLANS.plans
-    if (n, kind) not in plans:
-        if len(plans) >= 64:
-            plans.clear()
-            _PLANS.points.clear()
-        real_eps = 1e-4 if kind is np.complex64 else 1e-9
-        plans[n, kind] = finufft.Plan(
-            1, (n,), eps=real_eps, isign=1, dtype=np.dtype(kind).name, nthreads=1, upsampfac=1.25
-        )
-    return plans[n, kind]
 
 
 @lru_cache(maxsize=64)
