@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from apdb.features.aliases import resolve
 from apdb.features.harmonics import N_HARMONICS, Curves, Fit, fit, refine, subtracted
@@ -94,10 +96,17 @@ def lc_periodic(curves: list[LightCurve], search: Search | None = None) -> Float
     """
     search = search or Search()
     found = np.full((len(curves), N_PERIODIC), np.nan)
-    for rows in _batches(curves):
-        batch = _Batch([curves[row] for row in rows], search)
-        found[rows] = batch.characterise()
+    # Matrices are so small here that a second thread only waits, at the cost of a core.
+    with _threads().limit(limits=1, user_api="blas"):
+        for rows in _batches(curves):
+            batch = _Batch([curves[row] for row in rows], search)
+            found[rows] = batch.characterise()
     return found
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()  # looks through all libraries: 2 ms
 
 
 def _batches(curves: list[LightCurve]) -> Iterator[NDArray[np.intp]]:
