@@ -67,7 +67,7 @@ def test_periodogram_equals_astropy(
 
 
 @pytest.mark.parametrize("n_points", [1, 40, FEW_POINTS, FEW_POINTS + 1])
-@pytest.mark.parametrize("n", [64, 88, 1920])
+@pytest.mark.parametrize("n", [1, 2, 3, 64, 88, 1920])
 def test_sums_are_those_of_all_points_and_frequencies(n_points: int, n: int) -> None:
     rng = np.random.default_rng(n)
     turn, strength = rng.uniform(-3, 3, n_points), rng.normal(size=n_points)

@@ -94,7 +94,7 @@ class _Products:
     """
 
     def __init__(self, turn: Floats, n: int, real: Any) -> None:
-        half = 1 << ((n.bit_length() - 3) // 2)
+        half = 1 << max((n.bit_length() - 3) // 2, 0)
         self._n = n
         self._n_rows = -(-n // (2 * half))
         centre = half + 0.5 + 2.0 * half * np.arange(self._n_rows)
