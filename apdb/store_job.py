@@ -1,4 +1,4 @@
-"""One call of store_visit on its way, its report, and how its routines are called."""
+"""One call of store_visit on its way, and its report."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -279,7 +278,7 @@ def test_workers_killed_at_random(
     orders = {"dsn": dsn, "busy_timeout": 30.0, "limit": None, "dia_object_ids": None, "batch": 7}
     # On a busy machine workers start slowly: they must not die before they have begun.
     began = time.monotonic()
-    _spawn(json.dumps({**orders, "limit": 0})).wait()
+    assert _spawn(json.dumps({**orders, "limit": 0})).wait() == 0
     start = time.monotonic() - began
     alive: list[subprocess.Popen[str]] = []
     n_killed = 0
@@ -287,21 +286,23 @@ def test_workers_killed_at_random(
     stores = threading.Thread(target=_store_more, args=(dsn, enough))
     stores.start()
     try:
-        while n_killed < 20:
+        while n_killed < 20 and time.monotonic() < began + 240.0:
             alive = [each for each in alive if each.poll() is None]
             while len(alive) < 3:
                 alive.append(_spawn(json.dumps(orders)))
             with psycopg.connect(dsn) as connection:
                 connection.execute("select apdb.enqueue_features()")
             time.sleep(rng.uniform(0.4, 1.6) * start)
-            os.kill(rng.choice(alive).pid, signal.SIGKILL)
-            n_killed += 1
+            victim = rng.choice(alive)
+            victim.kill()
+            n_killed += victim.wait() == -signal.SIGKILL
     finally:
         enough.set()
         for each in alive:
             each.kill()
             each.wait()
         stores.join()
+    assert n_killed > 10
     n_before = len(versions(plain_connection))
     assert n_before > 1
     db.characterize(jobs=2)

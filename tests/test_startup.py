@@ -38,5 +38,19 @@ def test_a_look_at_a_database(dsn: str) -> None:
     assert heavy_after(f"import apdb\nwith apdb.connect({dsn!r}) as db: db.status()") == []
 
 
+def test_astropy_is_known_though_it_was_imported_later() -> None:
+    code = """
+import apdb
+from astropy import units as u
+from astropy.coordinates import Angle
+from astropy.time import Time
+ra, dec = Angle("10h"), 0.1 * u.rad
+visit = apdb.Visit(1, 1, "g", Time(60000.0, format="mjd", scale="tai"), ra=ra, dec=dec, radius=60 * u.arcsec)
+print(*(round(x, 9) for x in (visit.midpoint_mjd_tai, visit.ra, visit.dec, visit.radius)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["60000.0", "150.0", "5.729577951", "0.016666667"]
+
+
 def test_what_is_watched_for_can_be_seen() -> None:
     assert heavy_after("import astropy.table, sqlalchemy") == ["astropy", "sqlalchemy"]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from apdb.features.aliases import resolve
 from apdb.features.harmonics import N_HARMONICS, Curves, Fit, fit, refine, subtracted
+from apdb.features.one_thread import ONE_THREAD
 from apdb.features.periodogram import Grid, Periodogram, Search, penalised_peak, penalty
 
 Floats = NDArray[np.float64]
@@ -96,17 +95,11 @@ def lc_periodic(curves: list[LightCurve], search: Search | None = None) -> Float
     """
     search = search or Search()
     found = np.full((len(curves), N_PERIODIC), np.nan)
-    # Matrices are so small here that a second thread only waits, at the cost of a core.
-    with _threads().limit(limits=1, user_api="blas"):
+    with ONE_THREAD:
         for rows in _batches(curves):
             batch = _Batch([curves[row] for row in rows], search)
             found[rows] = batch.characterise()
     return found
-
-
-@cache
-def _threads() -> ThreadpoolController:
-    return ThreadpoolController()  # looks through all libraries: 2 ms
 
 
 def _batches(curves: list[LightCurve]) -> Iterator[NDArray[np.intp]]:

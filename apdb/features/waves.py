@@ -1,6 +1,6 @@
 """Sums of points times the waves of many frequencies, which periodograms are made of.
 
-Few points are summed as products of matrices, which is exact; many by the non-uniform Fourier
+Few points are summed as products of matrices, right to rounding; many by the non-uniform Fourier
 transform FINUFFT, as in nifty-ls.  Its transforms are planned once for all light curves of about
 one length.
 """
@@ -160,7 +160,7 @@ class _Transforms:
         self._angle = 2.0 * np.pi * np.remainder(turn, 1.0)
         self._n = n
         self._kind = np.complex64 if real is np.float32 else np.complex128
-        self._waves = _Waves(self._angle, n, 1, self._kind)
+        self._waves = _Transform(self._angle, n, 1, self._kind)
 
     def once_and_twice(self, strength: Floats) -> tuple[Waves, Waves]:
         once = self._waves.sum(strength)
@@ -168,7 +168,7 @@ class _Transforms:
         twice = np.empty_like(once)
         half = self._n // 2
         twice[:half] = once[1::2]
-        upper = _Waves(2.0 * self._angle, self._n - half, half + 1, self._kind)
+        upper = _Transform(2.0 * self._angle, self._n - half, half + 1, self._kind)
         twice[half:] = upper.sum(strength)
         return (once.real, once.imag), (twice.real, twice.imag)
 
@@ -191,7 +191,7 @@ class _Plans(threading.local):
 _PLANS = _Plans()
 
 
-class _Waves:
+class _Transform:
     """Sums of points times the waves ``exp(i k angle)``, k = lowest … lowest + n - 1."""
 
     def __init__(self, angle: Floats, n: int, lowest: int, kind: Any) -> None:

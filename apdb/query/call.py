@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, LiteralString, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, LiteralString, TypeAlias, Union, cast
 
 import numpy as np
 import psycopg
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from astropy.table import Table
     from astropy.time import Time
 
-Degrees: TypeAlias = "float | u.Quantity"
+Degrees: TypeAlias = Union[float, "u.Quantity"]
 """A number of degrees, or a Quantity with a unit of angle."""
 
-Mjd: TypeAlias = "float | Time"
+Mjd: TypeAlias = Union[float, "Time"]
 """MJD TAI [d], or a Time."""
 
 DISTANCE = Column(

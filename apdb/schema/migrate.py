@@ -237,7 +237,7 @@ def _prepare(connection: psycopg.Connection[Any]) -> None:
 @cache
 def _revisions() -> tuple[str, ...]:
     # Files are named by revision and apply in that order; Alembic would load all of them.
-    files = (migrations_folder() / "versions").glob("*.py")
+    files = (migrations_folder() / "versions").glob("[0-9]*.py")
     return tuple(sorted(file.name.partition("_")[0] for file in files))
 
 

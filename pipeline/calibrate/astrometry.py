@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from astropy.table import Table
 from astropy.wcs import WCS
-from astropy.wcs.utils import proj_plane_pixel_scales
+from astropy.wcs.utils import proj_plane_pixel_area, proj_plane_pixel_scales
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
@@ -96,9 +96,9 @@ def solve(
     found = _refined(sources, rows, measured, near, expected, first, wcs, shape, scale, config)
     x, y = found.wcs.all_world2pix(stars.ra[near], stars.dec[near], 0, quiet=True)
     inside = (np.abs(2 * x - shape[1] + 1) < shape[1]) & (np.abs(2 * y - shape[0] + 1) < shape[0])
-    area = shape[0] * shape[1] * (scale / 3600.0) ** 2
+    area = shape[0] * shape[1] * float(proj_plane_pixel_area(found.wcs.celestial))
     return replace(
-        found, metrics=found.metrics | {"calibrate.reference_density": inside.sum() / area}
+        found, metrics=found.metrics | {"calibrate.reference_density": float(inside.sum()) / area}
     )
 
 
