@@ -123,8 +123,10 @@ def test_missing_after_the_grace_until_stored(db: apdb.Apdb) -> None:
     assert messages(db.status()) == ["3 visit(s) missing: 9/3, 9/4, 9/5"]
     db.store_visit(visit(9, midpoint), sources(1))
     assert outstanding(db) == [("missing", 9, 3), ("missing", 9, 5)]
-    night = db.status().nights[0]
-    assert (night.n_expected, night.n_outstanding) == (4, 3)
+    # one night or, around noon, two
+    nights = db.status().nights
+    assert sum(night.n_expected for night in nights) == 4
+    assert sum(night.n_outstanding for night in nights) == 3
     # Announced again with a later time: no longer missing.
     assert db.expect_visit(9, [3, 5], midpoint_mjd_tai=now()) == 3
     assert outstanding(db) == []
