@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_dilation, gaussian_filter
 from scipy.signal import convolve2d
 
 from pipeline.exposure import Exposure, Mask
@@ -14,6 +14,7 @@ from pipeline.subtract import Kernel, SubtractConfig, subtract
 from pipeline.subtract.apply import convolve_varying
 from pipeline.subtract.bases import Bases
 from pipeline.subtract.decorrelate import whitening
+from pipeline.subtract.masks import of_template, spread
 from pipeline.subtract.quality import measure_residuals
 
 
@@ -146,3 +147,34 @@ def test_residuals_of_stars_are_measured_and_become_variance() -> None:
     gradient = np.gradient(template)
     expected += found.gradient**2 * (gradient[0] ** 2 + gradient[1] ** 2)
     np.testing.assert_allclose(variance[1:-1, 1:-1], expected[1:-1, 1:-1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("reach", [0, 1, 4, 90])
+def test_masks_spread_plane_by_plane_as_a_square_does(reach: int) -> None:
+    rng = np.random.default_rng(reach)
+    bits = rng.integers(0, 2**32, (60, 70), dtype=np.uint32) * (rng.random((60, 70)) < 0.01)
+    bits = bits.astype(np.uint32)
+    found = spread(bits, reach)
+    square = np.ones((2 * reach + 1, 2 * reach + 1), bool)
+    for plane in range(32):
+        of_plane = (bits >> np.uint32(plane)) & 1 == 1
+        expected = binary_dilation(of_plane, square)
+        assert np.array_equal((found >> np.uint32(plane)) & 1 == 1, expected)
+
+
+def test_saturation_of_a_template_is_called_so() -> None:
+    mask = np.array(
+        [[Mask.SAT, Mask.SAT | Mask.BAD, Mask.INJECTED, Mask.CR, 0, Mask.DETECTED]], np.uint32
+    )
+    template = Exposure(np.zeros((1, 6), np.float32), mask, np.ones((1, 6), np.float32), "nJy")
+    expected = [
+        Mask.SAT_TEMPLATE,
+        Mask.SAT_TEMPLATE | Mask.BAD,
+        Mask.INJECTED_TEMPLATE,
+        Mask.CR,
+        0,
+        0,
+    ]
+    assert of_template(template).tolist() == [[int(each) for each in expected]]
+    assert template.mask is mask
+    assert mask[0, 0] == Mask.SAT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.exposure import Bits, Exposure, Mask
@@ -28,18 +29,28 @@ def spread(bits: Bits, reach: int) -> Bits:
     -------
     ndarray of uint32, shape (ny, nx)
     """
-    found = bits.copy()
-    if not found.any():
-        return found
-    for axis in (0, 1):
-        line = np.moveaxis(found, axis, 0)
-        done = 0
-        while done < reach:
-            step = min(max(done, 1), reach - done)
-            before = line.copy()
-            line[step:] |= before[:-step]
-            line[:-step] |= before[step:]
-            done += step
+    return np.asarray(_spread(bits, reach) if bits.any() else bits.copy())
+
+
+@njit(cache=True, nogil=True)
+def _spread(bits, reach):  # type: ignore[no-untyped-def]
+    # Few pixels have bits, and most rows have none near them: whole images are not shifted about.
+    ny, nx = bits.shape
+    wide = np.zeros_like(bits)
+    some = np.zeros(ny, np.bool_)
+    for row in range(ny):
+        for column in range(nx):
+            value = bits[row, column]
+            if value:
+                some[row] = True
+                for near in range(max(0, column - reach), min(nx, column + reach + 1)):
+                    wide[row, near] |= value
+    found = np.zeros_like(bits)
+    for row in range(ny):
+        for source in range(max(0, row - reach), min(ny, row + reach + 1)):
+            if some[source]:
+                for column in range(nx):
+                    found[row, column] |= wide[source, column]
     return found
 
 
@@ -84,9 +95,10 @@ def of_template(template: Exposure) -> Bits:
         (Mask.SAT, Mask.SAT_TEMPLATE),
         (Mask.INJECTED, Mask.INJECTED_TEMPLATE),
     ):
-        has = (bits & np.uint32(plane)) != 0
-        bits[has] |= np.uint32(renamed)
-        bits[has] &= ~np.uint32(plane)
+        moved = bits & np.uint32(plane)
+        bits ^= moved
+        moved <<= np.uint32(renamed.bit_length() - plane.bit_length())
+        bits |= moved
     return bits
 
 
