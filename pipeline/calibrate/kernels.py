@@ -195,28 +195,33 @@ def add(image, stamps, x, y, scale):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, parallel=True)
 def grown(mask, by):  # type: ignore[no-untyped-def]
-    """Grow what is set in a mask by a square.
+    """Grow what is set in a mask by a square, each of its bits by itself.
 
     Parameters
     ----------
-    mask : ndarray of bool, shape (ny, nx)
+    mask : ndarray of bool or uint32, shape (ny, nx)
         Mask.
     by : int
         Half of the side of the square [pixel].
 
     Returns
     -------
-    ndarray of bool, shape (ny, nx)
+    ndarray of the kind of mask, shape (ny, nx)
     """
     ny, nx = mask.shape
     wide = np.zeros_like(mask)
+    some = np.zeros(ny, np.bool_)
     found = np.zeros_like(mask)
     for row in numba.prange(ny):
         for column in range(nx):
-            if mask[row, column]:
-                wide[row, max(0, column - by) : min(nx, column + by + 1)] = True
+            value = mask[row, column]
+            if value:
+                some[row] = True
+                for near in range(max(0, column - by), min(nx, column + by + 1)):
+                    wide[row, near] |= value
     for row in numba.prange(ny):
         for source in range(max(0, row - by), min(ny, row + by + 1)):
-            for column in range(nx):
-                found[row, column] |= wide[source, column]
+            if some[source]:
+                for column in range(nx):
+                    found[row, column] |= wide[source, column]
     return found

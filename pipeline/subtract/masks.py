@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.calibrate.kernels import grown
 from pipeline.exposure import Bits, Exposure, Mask
 
 _CARRIED = (
@@ -29,29 +29,7 @@ def spread(bits: Bits, reach: int) -> Bits:
     -------
     ndarray of uint32, shape (ny, nx)
     """
-    return np.asarray(_spread(bits, reach) if bits.any() else bits.copy())
-
-
-@njit(cache=True, nogil=True)
-def _spread(bits, reach):  # type: ignore[no-untyped-def]
-    # Few pixels have bits, and most rows have none near them: whole images are not shifted about.
-    ny, nx = bits.shape
-    wide = np.zeros_like(bits)
-    some = np.zeros(ny, np.bool_)
-    for row in range(ny):
-        for column in range(nx):
-            value = bits[row, column]
-            if value:
-                some[row] = True
-                for near in range(max(0, column - reach), min(nx, column + reach + 1)):
-                    wide[row, near] |= value
-    found = np.zeros_like(bits)
-    for row in range(ny):
-        for source in range(max(0, row - reach), min(ny, row + reach + 1)):
-            if some[source]:
-                for column in range(nx):
-                    found[row, column] |= wide[source, column]
-    return found
+    return np.asarray(grown(bits, reach))
 
 
 def reach_of(kernel: NDArray[np.float64], fraction: float) -> int:
