@@ -15,10 +15,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from apdb.features import periodogram as periodogram_module
 from apdb.features.aliases import resolve
 from apdb.features.names import PERIODIC
-from apdb.features.one_thread import OneThread
 from apdb.features.periodic import MIN_POINTS, LightCurve, lc_periodic, light_curve, significance
 from apdb.features.periodogram import Periodogram, Search, penalised_peak, penalty
 from apdb.features.waves import FEW_POINTS, sums
+from apdb.one_thread import OneThread
 
 AT = {feature.name: place for place, feature in enumerate(PERIODIC)}
 Floats = np.ndarray[Any, np.dtype[np.float64]]

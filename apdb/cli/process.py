@@ -91,9 +91,11 @@ def process(
     failure is on record (`apdb status`).
     """
     from pipeline.process.config import read_config
+    from pipeline.process.memory import reuse_memory
     from pipeline.process.sources import Sources
     from pipeline.process.visit import Inputs, process_visit
 
+    reuse_memory()
     chosen = read_config(config).with_run(
         mode="fast" if fast else None, replace=True if replace else None
     )
@@ -103,7 +105,7 @@ def process(
         report = process_visit(
             db,
             Inputs(science, info),
-            Sources(db, chosen, template, refcat, frames(bias, dark, flat)),
+            Sources(db, chosen, template, refcat, frames(bias, dark, flat), keep=False),
             chosen,
             run=run,
             watch=watch,

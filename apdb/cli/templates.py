@@ -102,9 +102,11 @@ def build(
     from pipeline.io import write_exposure
     from pipeline.process.coadd import coadd
     from pipeline.process.config import read_config
+    from pipeline.process.memory import reuse_memory
     from pipeline.process.sources import Sources
     from pipeline.process.templates import add_template
 
+    reuse_memory()
     chosen = read_config(config).with_read(instrument=instrument)
     with (
         apdb.connect(settings(context).resolve_dsn()) as db,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from apdb.features.aliases import resolve
 from apdb.features.harmonics import N_HARMONICS, Curves, Fit, fit, refine, subtracted
-from apdb.features.one_thread import ONE_THREAD
 from apdb.features.periodogram import Grid, Periodogram, Search, penalised_peak, penalty
+from apdb.one_thread import ONE_THREAD
 
 Floats = NDArray[np.float64]
 

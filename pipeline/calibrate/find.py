@@ -10,12 +10,12 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from pipeline.calibrate.background import sky
+from pipeline.calibrate.extract import extract
 from pipeline.calibrate.kernels import adaptive_moments, smooth
 from pipeline.errors import CalibrateError
 from pipeline.exposure import Image
 
 FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
-_PIXELS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,10 @@ def find(
     """
     half = max(2, round(1.5 * fwhm))
     line = np.exp(-0.5 * (np.arange(-half, half + 1) * FWHM / fwhm) ** 2).astype(np.float32)
-    clean = np.where(bad, np.float32(0), image) / rms
+    clean = image / rms
+    clean[bad] = 0.0
     filtered = smooth(clean, line / line.sum())
+    del clean
     level, noise = sky(filtered, bad | covered)
     if not noise > 0:
         raise CalibrateError(
@@ -92,10 +94,9 @@ def find(
             "the file is an image of the sky and not already clipped or rounded to zero"
         )
     filtered -= np.float32(level)
-    sep.set_extract_pixstack(max(_PIXELS, image.size // 2))
     sep.set_sub_object_limit(8192)
     try:
-        found, labels = sep.extract(
+        found, labels = extract(
             filtered,
             threshold * noise,
             minarea=min_area,

@@ -123,7 +123,8 @@ def characterise(exposure: Exposure, config: CalibrateConfig) -> Characterised:
         fwhm = float(np.clip(psf.psf.fwhm, 1.0, _LARGEST / 2))
         # The sky is seen between the stars, and where they were taken off well.
         beneath = residual if not config.subtract_background else residual + level.level
-        hidden = bad | (covered & (np.abs(residual) > _LEFT_OVER * level.rms))
+        hidden = bad.copy()
+        hidden[covered] |= np.abs(residual[covered]) > _LEFT_OVER * level.rms[covered]
         previous = psf.psf
         if settled:
             break
@@ -194,9 +195,8 @@ class _Round:
         planes = self.exposure.image, self.exposure.variance, self.bad
         fits = fit_points(*planes, fitted.psf, *at, rounds=2)
         drawn = np.nan_to_num(fits.flux)
-        residual = self.exposure.image - model_image(
-            fitted.psf, fits.x, fits.y, drawn, self.exposure.shape
-        )
+        model = model_image(fitted.psf, fits.x, fits.y, drawn, self.exposure.shape)
+        residual = np.subtract(self.exposure.image, model, out=model)
         return rows, fitted, fits, residual
 
     def _model(
@@ -213,7 +213,8 @@ class _Round:
         else:
             fits = fit_points(*planes, self.bad, previous, *at, rounds=2)
             drawn = np.nan_to_num(fits.flux)
-            residual = planes[0] - model_image(previous, fits.x, fits.y, drawn, planes[0].shape)
+            model = model_image(previous, fits.x, fits.y, drawn, planes[0].shape)
+            residual = np.subtract(planes[0], model, out=model)
             at = [fits.x, fits.y, np.where(np.isfinite(fits.flux), fits.flux, at[2])]
             x, y, flux = fits.x[rows], fits.y[rows], fits.flux[rows]
             stars = Stars.cut(residual, planes[1], self.bad, x, y, half)

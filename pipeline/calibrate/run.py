@@ -11,6 +11,7 @@ from astropy.table import Table
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
+from apdb.one_thread import ONE_THREAD
 from pipeline.calibrate.aperture import ApertureCorrection, aperture_correction, aperture_flux
 from pipeline.calibrate.astrometry import Astrometry, solve
 from pipeline.calibrate.background import vignetted
@@ -73,6 +74,7 @@ class Calibrated:
     metrics: Metrics
 
 
+@ONE_THREAD
 def calibrate(
     exposure: Exposure, refcat: Table | None = None, config: CalibrateConfig | None = None
 ) -> Calibrated:
@@ -271,9 +273,11 @@ def _finish(
     mask = exposure.mask.copy()
     mask[known.found.covered] |= np.uint32(Mask.DETECTED)
     nothing = (mask & np.uint32(Mask.NO_DATA)) != 0
+    image, variance = known.image * scale, known.variance * scale**2
+    image[nothing] = variance[nothing] = 0.0
     return exposure.with_(
-        image=np.where(nothing, np.float32(0), known.image * scale),
-        variance=np.where(nothing, np.float32(0), known.variance * scale**2),
+        image=image,
+        variance=variance,
         mask=mask,
         unit="nJy",
         psf=known.psf.psf,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit
+from numba import njit, prange
 from numpy.typing import NDArray
 from scipy.ndimage import label, uniform_filter1d
 
@@ -187,12 +187,12 @@ def _best_line(binned: Floats, seen: Bools) -> tuple[float, float, float] | None
     return float(angles[at[0]]), float(distance[at[1]]), float(score[at])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, parallel=True)
 def _votes(
     x: Floats, y: Floats, cosine: Floats, sine: Floats, n_rho: int
 ) -> NDArray[np.float64]:  # pragma: no cover
     counts = np.zeros((len(cosine), n_rho))
-    for a in range(len(cosine)):
+    for a in prange(len(cosine)):
         for i in range(len(x)):
             counts[a, int(np.floor(x[i] * cosine[a] + y[i] * sine[a] + 0.5)) + n_rho // 2] += 1
     return counts

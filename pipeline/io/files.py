@@ -193,9 +193,13 @@ def pixels_of(hdu: Any, name: str, dtype: type[Any] = np.float32) -> NDArray[Any
         raise ReadError(
             f"{name}: the pixels of HDU {hdu.name or 0} cannot be read ({error}); transfer it again"
         ) from error
+    # The file has no further need of them: they are turned into native order where they lie.
+    del hdu.data
     empty = None if value is None else data == value
+    if data.dtype == np.dtype(dtype).newbyteorder(">") and data.flags.writeable:
+        data = data.byteswap(inplace=True).view(dtype)
     with np.errstate(over="ignore", invalid="ignore"):
-        pixels = data.astype(dtype)
+        pixels = data.astype(dtype, copy=False)
     if empty is not None and np.issubdtype(dtype, np.floating):
         pixels[empty] = np.nan
     return pixels

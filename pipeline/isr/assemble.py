@@ -16,6 +16,8 @@ from pipeline.isr.config import IsrConfig
 from pipeline.isr.instrument import Amplifier, Instrument, Section, number, section
 
 Floats = NDArray[np.float64]
+_STRIP = 64
+"""Rows that are worked on at a time: what is made on the way stays small."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,10 @@ class Assembled:
         Electrons above bias.
     mask : ndarray of uint32, shape (ny, nx)
         Bits.
-    gain, read_noise : ndarray of float32, shape (ny, nx)
-        Of every pixel [electron per count, electron].
+    readout : ndarray of float32, shape (ny, nx)
+        Variance of the readout [electron²].
+    gains : tuple of (Section, float)
+        Of the amplifiers [electron per count], and where these are.
     origin : tuple of int
         Column and row of the first pixel in the raw image, where one amplifier is all of it.
     metrics : dict of str to float
@@ -38,10 +42,23 @@ class Assembled:
 
     image: Image
     mask: NDArray[np.uint32]
-    gain: Image
-    read_noise: Image
+    readout: Image
+    gains: tuple[tuple[Section, float], ...]
     origin: tuple[int, int]
     metrics: Metrics
+
+    def gain(self) -> Image:
+        """Return the gain of every pixel [electron per count].
+
+        Returns
+        -------
+        ndarray of float32, shape (ny, nx)
+            0 where no amplifier is.
+        """
+        found = np.zeros_like(self.image)
+        for where, gain in self.gains:
+            found[where] = gain
+        return found
 
 
 @dataclass(frozen=True)
@@ -80,10 +97,10 @@ def assemble(raws: Sequence[Exposure], instrument: Instrument, config: IsrConfig
     """
     parts = [_part(raws, one, instrument, config) for one in instrument.amplifiers]
     if config.crosstalk and instrument.crosstalk is not None and "crosstalk" not in instrument.off:
-        parts = _without_crosstalk(parts, instrument.crosstalk, config.crosstalk_threshold)
+        _take_off_crosstalk(parts, instrument.crosstalk, config.crosstalk_threshold)
     if config.linearity and "linearity" not in instrument.off:
-        pairs = zip(parts, instrument.amplifiers, strict=True)
-        parts = [_linear(part, one.linearity) for part, one in pairs]
+        for part, amplifier in zip(parts, instrument.amplifiers, strict=True):
+            _make_linear(part, amplifier.linearity)
     return _together(parts, instrument)
 
 
@@ -106,7 +123,7 @@ def _part(
     data = data or (slice(0, shape[0]), slice(0, shape[1]))
     image, mask = raw.image[data].astype(np.float32), raw.mask[data].copy()
     if config.saturation and "saturation" not in instrument.off:
-        mask |= _saturation(image, amplifier, raw, config)
+        _mark_saturation(mask, image, amplifier, raw, config)
     level, noise = 0.0, float("nan")
     scan = section(amplifier.overscan, header, shape, f"overscan of {name}")
     if scan is not None and config.overscan and "overscan" not in instrument.off:
@@ -117,19 +134,21 @@ def _part(
     return _Part(image, mask, gain, read_noise, corner, level, noise * gain)
 
 
-def _saturation(
-    image: Image, amplifier: Amplifier, raw: Exposure, config: IsrConfig
-) -> NDArray[np.uint32]:
-    """Return bits of saturated and of not linear pixels."""
-    bits = np.zeros(image.shape, np.uint32)
+def _mark_saturation(
+    mask: NDArray[np.uint32],
+    image: Image,
+    amplifier: Amplifier,
+    raw: Exposure,
+    config: IsrConfig,
+) -> None:
+    """Mark saturated and not linear pixels."""
     top = number(amplifier.saturation, raw.header, f"saturation of amplifier {amplifier.name}")
     full = image >= top
     if config.grow_saturation and full.any():
         full = grown(full, config.grow_saturation)
-    bits[full] |= np.uint32(Mask.SAT)
+    mask[full] |= np.uint32(Mask.SAT)
     suspect = number(amplifier.suspect, raw.header, f"suspect level of {amplifier.name}")
-    bits[image >= suspect] |= np.uint32(Mask.SUSPECT)
-    return bits
+    mask[image >= suspect] |= np.uint32(Mask.SUSPECT)
 
 
 def _overscan(
@@ -170,7 +189,7 @@ def _check_noise(measured: float, described: float, name: str, largest: float) -
         )
 
 
-def _without_crosstalk(parts: list[_Part], matrix: Floats, threshold: float) -> list[_Part]:
+def _take_off_crosstalk(parts: list[_Part], matrix: Floats, threshold: float) -> None:
     """Take off of each amplifier what the others leave on it; all are read at the same time."""
     shapes = {part.image.shape for part in parts}
     if len(shapes) > 1:
@@ -178,40 +197,38 @@ def _without_crosstalk(parts: list[_Part], matrix: Floats, threshold: float) -> 
             f"crosstalk needs amplifiers of one shape, not {sorted(shapes)}; correct the data "
             "sections, or switch the step off"
         )
-    found = []
-    for victim, part in enumerate(parts):
-        image, mask = part.image.copy(), part.mask.copy()
-        for source, other in enumerate(parts):
-            factor = matrix[victim, source]
-            if factor == 0 or source == victim:
-                continue
-            left = np.float32(factor) * other.image
-            image -= left
-            # What saturates has an unknown signal.
-            strong = np.abs(left) * part.gain > threshold
-            strong |= ((other.mask & np.uint32(Mask.SAT)) != 0) & (np.abs(left) * part.gain > 1.0)
-            mask[strong] |= np.uint32(Mask.CROSSTALK)
-        found.append(_replaced(part, image, mask))
-    return found
+    for top in range(0, len(parts[0].image), _STRIP):
+        rows = slice(top, top + _STRIP)
+        before = [part.image[rows].copy() for part in parts]
+        for victim, part in enumerate(parts):
+            for source, other in enumerate(parts):
+                factor = matrix[victim, source]
+                if factor == 0 or source == victim:
+                    continue
+                left = np.float32(factor) * before[source]
+                part.image[rows] -= left
+                # What saturates has an unknown signal.
+                electrons = np.abs(left) * part.gain
+                saturated = (other.mask[rows] & np.uint32(Mask.SAT)) != 0
+                strong = (electrons > threshold) | (saturated & (electrons > 1.0))
+                part.mask[rows][strong] |= np.uint32(Mask.CROSSTALK)
 
 
-def _linear(part: _Part, coefficients: tuple[float, ...]) -> _Part:
-    """Return counts that are proportional to light."""
+def _make_linear(part: _Part, coefficients: tuple[float, ...]) -> None:
+    """Make counts proportional to light."""
     if not coefficients:
-        return part
-    powers = np.polynomial.polynomial.polyval(part.image, [0.0, 1.0, *coefficients])
-    return _replaced(part, powers.astype(np.float32), part.mask)
-
-
-def _replaced(part: _Part, image: Image, mask: NDArray[np.uint32]) -> _Part:
-    """Return an amplifier with other pixels."""
-    return _Part(image, mask, part.gain, part.read_noise, part.corner, part.level, part.noise)
+        return
+    series = [0.0, 1.0, *coefficients]
+    for top in range(0, len(part.image), _STRIP):
+        rows = slice(top, top + _STRIP)
+        part.image[rows] = np.polynomial.polynomial.polyval(part.image[rows], series)
 
 
 def _together(parts: list[_Part], instrument: Instrument) -> Assembled:
     """Put amplifiers where they belong, in electrons."""
     shape = instrument.shape or parts[0].image.shape
-    image, gain, noise = (np.zeros(shape, np.float32) for _ in range(3))
+    image, readout = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    gains = []
     mask = np.full(shape, np.uint32(Mask.NO_DATA))
     for part, amplifier in zip(parts, instrument.amplifiers, strict=True):
         where = section(amplifier.place, Header(), shape, f"place of amplifier {amplifier.name}")
@@ -223,9 +240,10 @@ def _together(parts: list[_Part], instrument: Instrument) -> Assembled:
                 f"amplifier {amplifier.name} has {part.image.shape} pixels, its place "
                 f"{image[where].shape}; correct data section or place in the description"
             )
-        image[where] = part.image[flips] * np.float32(part.gain)
+        np.multiply(part.image[flips], np.float32(part.gain), out=image[where])
         mask[where] = part.mask[flips]
-        gain[where], noise[where] = part.gain, part.read_noise
+        readout[where] = np.float32(part.read_noise) ** 2
+        gains.append((where, part.gain))
     metrics = {
         "isr.overscan": float(np.mean([part.level for part in parts])),
         "isr.overscan_noise": float(np.nanmean([p.noise for p in parts]))
@@ -233,4 +251,4 @@ def _together(parts: list[_Part], instrument: Instrument) -> Assembled:
         else float("nan"),
     }
     origin = parts[0].corner if len(parts) == 1 else (0, 0)
-    return Assembled(image, mask, gain, noise, origin, metrics)
+    return Assembled(image, mask, readout, tuple(gains), origin, metrics)

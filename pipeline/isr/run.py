@@ -153,7 +153,7 @@ def _assembled(
     if frame.shape == assembled.image.shape:
         if frame.unit != "adu":
             return frame
-        gain = assembled.gain
+        gain = assembled.gain()
         return frame.with_(
             image=frame.image * gain, variance=frame.variance * gain**2, unit="electron"
         )
@@ -162,7 +162,8 @@ def _assembled(
         one = assemble([frame.with_(header=raws[0].header)], instrument, plain)
         cut = section(instrument.amplifiers[0].data, raws[0].header, frame.shape, "data section")
         variance = frame.variance[cut] if cut is not None else frame.variance
-        variance = variance * one.gain**2 if variance.shape == one.image.shape else one.gain * 0
+        fits = variance.shape == one.image.shape
+        variance = one.gain() ** 2 * (variance if fits else np.float32(0))
         return frame.with_(image=one.image, mask=one.mask, variance=variance, unit="electron")
     return frame
 
@@ -176,27 +177,29 @@ def _in_electrons(
     metrics: Metrics,
 ) -> Exposure:
     """Take off bias and dark; add the variance, of electrons and of the readout."""
-    image, mask = assembled.image, assembled.mask.copy()
-    variance = assembled.read_noise**2
+    image, mask = assembled.image, assembled.mask
+    variance = assembled.readout
+    # In place: each of these arrays is as large as the image.
     if frames.bias is not None and _on("bias", instrument, config):
         check_frame(frames.bias, image.shape, "bias")
-        image = image - frames.bias.image
-        variance = variance + frames.bias.variance
+        image -= frames.bias.image
+        variance += frames.bias.variance
         mask |= frames.bias.mask & np.uint32(UNUSABLE)
     # Electrons of the dark current are as noisy as those of the sky.
-    variance = variance + np.maximum(image, np.float32(0))
+    work = np.maximum(image, np.float32(0))
+    variance += work
     if frames.dark is not None and _on("dark", instrument, config):
         check_frame(frames.dark, image.shape, "dark")
         time = raw.info.exposure_time if raw.info is not None else None
         scale = np.float32(dark_scale(frames.dark, time))
-        image = image - scale * frames.dark.image
-        variance = variance + scale**2 * frames.dark.variance
+        image -= np.multiply(frames.dark.image, scale, out=work)
+        variance += np.multiply(frames.dark.variance, scale**2, out=work)
         mask |= frames.dark.mask & np.uint32(UNUSABLE)
         metrics["isr.dark_scale"] = float(scale)
     lost = ~np.isfinite(image) | ~np.isfinite(variance)
     mask[lost] |= np.uint32(Mask.NO_DATA)
-    image = np.where(lost, np.float32(0), image)
-    variance = np.where(lost, np.float32(0), variance).astype(np.float32)
+    image[lost] = 0.0
+    variance[lost] = 0.0
     return raw.with_(
         image=image,
         mask=mask,
@@ -230,9 +233,10 @@ def _even(
     if frames.flat is not None and _on("flat", instrument, config):
         check_frame(frames.flat, image.shape, "flat")
         response, dead = normalised_flat(frames.flat, config.least_flat)
-        image, variance = image / response, variance / response**2
-        mask = mask | dead * np.uint32(Mask.BAD)
-    exposure = exposure.with_(image=image, variance=variance, mask=mask.astype(np.uint32))
+        image /= response
+        variance /= np.square(response, out=response)
+        mask[dead] |= np.uint32(Mask.BAD)
+    exposure = exposure.with_(image=image, variance=variance, mask=mask)
     if frames.fringe is not None and _on("fringe", instrument, config):
         check_frame(frames.fringe, image.shape, "fringe")
         pattern = frames.fringe.image - np.median(frames.fringe.image)
@@ -296,7 +300,9 @@ def _mended(exposure: Exposure, instrument: Instrument, config: IsrConfig) -> Ex
         contrast=config.cosmic_contrast,
         rounds=config.cosmic_rounds,
     )
-    marked = before.with_(mask=before.mask | rays * np.uint32(Mask.CR))
+    mask = before.mask.copy()
+    mask[rays] |= np.uint32(Mask.CR)
+    marked = before.with_(mask=mask)
     return _filled(marked, Mask.CR, config) if filling else marked
 
 
@@ -306,7 +312,9 @@ def _filled(exposure: Exposure, planes: Mask, config: IsrConfig) -> Exposure:
     avoid = exposure.masked(UNUSABLE) & ~exposure.masked(Mask.INTERP)
     psf = exposure.psf or Psf.gaussian(config.fwhm, (exposure.shape[1], exposure.shape[0]))
     image, filled = interpolate(exposure.image, holes, avoid, psf, config.interpolate_least)
-    return exposure.with_(image=image, mask=exposure.mask | filled * np.uint32(Mask.INTERP))
+    mask = exposure.mask.copy()
+    mask[filled] |= np.uint32(Mask.INTERP)
+    return exposure.with_(image=image, mask=mask)
 
 
 def _counts(exposure: Exposure) -> Metrics:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+from numba import njit, prange
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
@@ -186,12 +186,12 @@ def _shapes(found: Floats) -> Shapes:
     return Shapes(x, y, xx, xy, yy, failed, found[:, 5] < 0.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, parallel=True)
 def _of_sources(
     image: Image, usable: Bools, x: Floats, y: Floats, signs: Floats, start: Floats
 ) -> NDArray[np.float64]:  # pragma: no cover
     found = np.empty((len(x), 6))
-    for i in range(len(x)):
+    for i in prange(len(x)):
         found[i] = _adapt(image, usable, x[i], y[i], signs[i], start[i])
     return found
 

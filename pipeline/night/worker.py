@@ -138,8 +138,11 @@ def work(pipe: Connection, setup: Setup) -> None:
     """
     from apdb.database import connect
     from apdb.errors import ApdbError
+    from pipeline.process.memory import reuse_memory
     from pipeline.process.sources import Sources
     from pipeline.process.visit import Inputs, process_visit
+
+    reuse_memory()
 
     def _tell(what: str | Done) -> None:
         try:

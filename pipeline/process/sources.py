@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -43,6 +44,8 @@ class Sources:
         settings, if that is set.
     frames : mapping of str to Path, optional
         Files of calibration frames for raw images: bias, dark, flat, fringe.
+    keep : bool, optional
+        Keep calibration frames for the images that come after this one.
     """
 
     def __init__(
@@ -52,16 +55,42 @@ class Sources:
         template: Path | None = None,
         refcat: Path | None = None,
         frames: Mapping[str, Path] | None = None,
+        *,
+        keep: bool = True,
     ) -> None:
         self._db = db
         self._config = config
         self._template = template
         self._refcat = refcat
         self._frames = dict(frames or {})
+        self._keep = keep
         self._masters: dict[str, Exposure] = {}
         self._templates: OrderedDict[object, Exposure] = OrderedDict()
         self._stars: OrderedDict[object, Table] = OrderedDict()
+        self._begun: dict[Path, Future[Exposure]] = {}
         self._lock = Lock()
+
+    def begin(self) -> None:
+        """Begin to read the files that are not at hand, while others work.
+
+        What is wrong with a file is said where it is asked for.
+        """
+        wanted = [path for name, path in self._frames.items() if name not in self._masters]
+        if self._template is not None and self._template not in self._templates:
+            wanted.append(self._template)
+        wanted = [path for path in wanted if path not in self._begun]
+        if not wanted:
+            return
+        # As many as the processors: the decompressors work beside each other.
+        pool = ThreadPoolExecutor(2, "apdb-reading")
+        for path in wanted:
+            self._begun[path] = pool.submit(read_exposure, path)
+        pool.shutdown(wait=False)
+
+    def _read(self, path: Path) -> Exposure:
+        """Return what a file holds, from who has begun to read it."""
+        begun = self._begun.pop(path, None)
+        return read_exposure(path) if begun is None else begun.result()
 
     def is_raw(self, unit: str) -> bool:
         """Tell whether images are raw.
@@ -91,10 +120,13 @@ class Sources:
             By name.
         """
         with self._lock:
+            found = dict(self._masters)
             for name, path in self._frames.items():
-                if name not in self._masters:
-                    self._masters[name] = read_exposure(path)
-        return self._masters
+                if name not in found:
+                    found[name] = self._read(path)
+            if self._keep:
+                self._masters = found
+        return found
 
     def template(self, visit: Visit, stars: Table | None) -> tuple[Exposure, Choice | None]:
         """Return the template for an image.
@@ -122,7 +154,7 @@ class Sources:
             path = self._template
 
             def read() -> Exposure:
-                return calibrated_template(read_exposure(path), stars, self._config)
+                return calibrated_template(self._read(path), stars, self._config)
 
             return self._held(self._templates, path, read), None
         try:

@@ -154,6 +154,7 @@ class _Work:
     def carry_out(self, keep: bool) -> None:
         """Read the image, take it through the stages, and store what they made."""
         with self.course.at("read"):
+            self.sources.begin()
             raws = self._read()
         exposure = raws[0]
         info = known(exposure)
@@ -171,6 +172,7 @@ class _Work:
         if self.sources.is_raw(exposure.unit):
             with self.course.at("isr"):
                 exposure = self._without_signature(raws)
+        del raws  # the stages need the memory
 
         def reference() -> Table | None:
             self.stars = self.sources.stars(exposure)

@@ -9,6 +9,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from apdb.one_thread import ONE_THREAD
 from pipeline.errors import SubtractError
 from pipeline.exposure import UNUSABLE, Bits, Exposure, Metrics
 from pipeline.subtract import apply, masks, quality
@@ -23,6 +24,7 @@ from pipeline.subtract.score import score_image
 from pipeline.subtract.tiles import Image
 
 
+@ONE_THREAD
 def subtract(
     science: Exposure,
     template: Exposure,

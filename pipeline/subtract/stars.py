@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TypeVar
 
 import numpy as np
-import sep
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from pipeline.calibrate.extract import extract
 from pipeline.exposure import Exposure, Mask
 
 Floats = NDArray[np.float64]
@@ -69,7 +69,9 @@ def _read(sources: Table) -> tuple[Floats, Floats, Floats, Bools]:
     return column("x", np.nan), column("y", np.nan), snr, column("is_star", 1.0) > 0
 
 
-def found_sources(exposure: Exposure, min_snr: float) -> tuple[Floats, Floats, Floats]:
+def found_sources(
+    exposure: Exposure, min_snr: float, threshold: float = 5.0
+) -> tuple[Floats, Floats, Floats]:
     """Find what stands out of an image, with rough signal-to-noise ratios.
 
     Parameters
@@ -78,14 +80,16 @@ def found_sources(exposure: Exposure, min_snr: float) -> tuple[Floats, Floats, F
         Image without background.
     min_snr : float
         Fainter sources get a ratio of 0.
+    threshold : float, optional
+        Of a pixel, in sigmas.
 
     Returns
     -------
     x, y, snr : ndarray, shape (n,)
     """
     noise = np.sqrt(np.maximum(exposure.variance, 1e-30))
-    objects = sep.extract(
-        exposure.image, 5.0, err=noise, mask=exposure.masked(), minarea=5, filter_kernel=None
+    objects = extract(
+        exposure.image, threshold, err=noise, mask=exposure.masked(), minarea=5, filter_kernel=None
     )
     x, y = objects["x"].astype(float), objects["y"].astype(float)
     local = noise[np.rint(y).astype(int), np.rint(x).astype(int)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,11 +102,8 @@ def coarse(science: Exposure, warped: Exposure, search: float = _SEARCH) -> Floa
         Coefficients as of `Affine`; zero if no shift stands out.
     """
     found = np.zeros((2, 3))
-    lists = []
-    for exposure in (science, warped):
-        x, y, snr = found_sources(exposure, _MIN_SNR)
-        brightest = np.argsort(-snr)[:_PAIRED]
-        lists.append(np.column_stack((x, y))[brightest])
+    with ThreadPoolExecutor(2) as pool:
+        lists = list(pool.map(_brightest, (science, warped)))
     if min(len(positions) for positions in lists) < _FEWEST_PAIRS:
         return found
     here, there = lists
@@ -124,6 +122,16 @@ def coarse(science: Exposure, warped: Exposure, search: float = _SEARCH) -> Floa
         return np.zeros((2, 3))
     size = (science.shape[1], science.shape[0])
     return _robust(here[near], there[which[near]] - here[near], np.ones(near.sum(), bool), size)[0]
+
+
+def _brightest(exposure: Exposure) -> Floats:
+    """Return the positions of the brightest sources."""
+    # What is far above the noise is found in a third of the time, and mostly enough.
+    for threshold in (50.0, 5.0):
+        x, y, snr = found_sources(exposure, _MIN_SNR, threshold)
+        if len(x) >= _PAIRED:
+            break
+    return np.column_stack((x, y))[np.argsort(-snr)[:_PAIRED]]
 
 
 def centroids(image: NDArray[np.float32], where: Floats, sigma: float, half: int) -> Floats:

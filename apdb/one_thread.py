@@ -1,16 +1,21 @@
-"""Linear algebra by one thread: of small matrices a second one only waits, and costs a core."""
+"""Linear algebra by one thread: of small matrices a second one only waits, and costs a core.
+
+Where another process has that core, each call waits until the second thread has had its turn: the
+fit of a kernel then takes twenty times as long.
+"""
 
 from __future__ import annotations
 
 import threading
+from contextlib import ContextDecorator
 from functools import cache
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
 
-class OneThread:
-    """A context in which BLAS keeps to one thread, in the whole process.
+class OneThread(ContextDecorator):
+    """A context, or a decorator, in which BLAS keeps to one thread, in the whole process.
 
     Several threads may be in it: the first sets the limit, the last lifts it.
     """
