@@ -23,7 +23,7 @@ from pipeline.process.sources import Sources
 FAULTS = """
 import resource
 import numpy as np
-from pipeline.process.memory import reuse_memory
+from pipeline.memory import reuse_memory
 if {reuse}:
     assert reuse_memory()
 def work():
@@ -52,6 +52,42 @@ def test_freed_memory_is_not_asked_for_again() -> None:
     # 64 MB are 15,600 pages, ten times.
     assert faults(reuse=False) > 100_000
     assert faults(reuse=True) < 5_000
+
+
+AHEAD = """
+import resource, sys, threading
+from pathlib import Path
+import numpy as np
+from pipeline.memory import reuse_memory, touch_ahead
+reuse_memory()
+touch_ahead([Path(name) for name in sys.argv[1:]] + [None])
+for thread in threading.enumerate():
+    if thread is not threading.main_thread():
+        thread.join()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+np.ones(16_000_000, np.float32)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+def test_memory_is_touched_before_it_is_wanted(tmp_path: Path) -> None:
+    image = tmp_path / "image.fits"
+    image.write_bytes(bytes(20_000_000))
+
+    def faults(*files: Path) -> int:
+        done = subprocess.run(
+            [sys.executable, "-c", AHEAD, *map(str, files)],
+            cwd=Path(__file__).parents[1],
+            env={"PATH": "", "NUMPY_MADVISE_HUGEPAGE": "0"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return int(done.stdout)
+
+    assert faults(tmp_path / "missing.fits") > 10_000
+    assert faults(image) < 1_000
 
 
 def frame(level: float) -> Exposure:

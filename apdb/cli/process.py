@@ -90,12 +90,14 @@ def process(
     Exit code 0 when the visit is stored, 1 when a stage failed: it says which and why, and the
     failure is on record (`apdb status`).
     """
+    from pipeline.memory import reuse_memory, touch_ahead
+
+    if reuse_memory():
+        touch_ahead([science, template, bias, dark, flat])
     from pipeline.process.config import read_config
-    from pipeline.process.memory import reuse_memory
     from pipeline.process.sources import Sources
     from pipeline.process.visit import Inputs, process_visit
 
-    reuse_memory()
     chosen = read_config(config).with_run(
         mode="fast" if fast else None, replace=True if replace else None
     )

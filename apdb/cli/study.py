@@ -58,7 +58,7 @@ def flavors(
     Of the frames of a folder (--images) the one with the best seeing is the template.
     """
     from pipeline.classify import load_model
-    from pipeline.process.memory import reuse_memory
+    from pipeline.memory import reuse_memory
     from pipeline.study import run_study, write_report
 
     reuse_memory()

@@ -100,9 +100,9 @@ def build(
     Exit code 1 when no image can be used; those that cannot are named, and the others are taken.
     """
     from pipeline.io import write_exposure
+    from pipeline.memory import reuse_memory
     from pipeline.process.coadd import coadd
     from pipeline.process.config import read_config
-    from pipeline.process.memory import reuse_memory
     from pipeline.process.sources import Sources
     from pipeline.process.templates import add_template
 

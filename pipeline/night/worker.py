@@ -138,7 +138,7 @@ def work(pipe: Connection, setup: Setup) -> None:
     """
     from apdb.database import connect
     from apdb.errors import ApdbError
-    from pipeline.process.memory import reuse_memory
+    from pipeline.memory import reuse_memory
     from pipeline.process.sources import Sources
     from pipeline.process.visit import Inputs, process_visit
 

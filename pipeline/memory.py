@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import threading
+from collections.abc import Iterable
+from pathlib import Path
 
 # The numbers of <malloc.h>.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 _LARGEST = 2**31 - 1
+_TIMES, _MOST = 4, 3 * 2**29
 
 
 def reuse_memory() -> bool:
@@ -28,3 +32,27 @@ def reuse_memory() -> bool:
         return False
     given = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _LARGEST), (_M_ARENA_MAX, 1))
     return [mallopt(what, value) for what, value in given] == [1] * len(given)
+
+
+def touch_ahead(files: Iterable[Path | None]) -> None:
+    """Have the memory that images will need at hand before they are read.
+
+    A machine that has lent its free memory to others gets it back page by page, when each is first
+    written: virtual machines take seconds for a gigabyte.  A thread does that while the program is
+    still loading.  Of use after `reuse_memory` only.
+
+    Parameters
+    ----------
+    files : iterable of Path or None
+        The images; some four times their size is what their stages have in memory at once.
+    """
+    size = sum(file.stat().st_size for file in files if file is not None and file.is_file())
+    thread = threading.Thread(target=_touch, args=(min(_TIMES * size, _MOST),), daemon=True)
+    thread.start()
+
+
+def _touch(size: int) -> None:
+    """Write to memory, and free it."""
+    import numpy as np
+
+    np.empty(size, np.uint8).fill(1)
