@@ -3,7 +3,8 @@
 Fields with PSFs that vary, hundreds of stars and transients of every brightness are calibrated, subtracted,
 detected and measured.  Given are mean and width of (measured - true) / error of fluxes and positions, by
 signal-to-noise.  Sources of an image share what its PSF, kernel and world coordinates have of errors, so that
-the errors of means and widths are those between images.  No database.
+the errors of means and widths are those between images.  Trails and dipoles by S/N and length are those of
+differences made by hand (`pulls_shapes.py`).  No database.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from rich.progress import track
 from rich.table import Table as Shown
 
 from benchmarks.common import write_results
+from benchmarks.pulls_shapes import shapes
 from pipeline.calibrate import calibrate
 from pipeline.classify.search import search
 from pipeline.fakes import match
@@ -30,6 +32,7 @@ EDGES = (7.0, 10.0, 20.0, 50.0, 200.0, 1000.0)
 NEAR = 2.5  # pixel
 SHAPE = (900, 900)
 QUANTITIES = ("flux", "ra", "dec")
+SHAPE_QUANTITIES = ("length", "angle", "flux", "x", "y")
 
 
 def image_pulls(case: str, seed: int) -> Table:
@@ -98,14 +101,41 @@ def run(case: str, seeds: range) -> dict[str, Any]:
     }
 
 
+def run_shapes(n_images: int, seed: int) -> list[dict[str, Any]]:
+    """Pulls of trails and dipoles, and a table of them."""
+    shown = Shown(
+        "shape",
+        "noise",
+        "S/N",
+        "length",
+        "drawn",
+        "found",
+        *(f"{q}: mean, width (68%)" for q in SHAPE_QUANTITIES),
+    )
+    found = []
+    for what, noise, snr, length, one in track(shapes(n_images, seed), "shapes", transient=True):
+        found.append({"shape": what, "noise": noise, "snr": snr, "length": length} | one)
+        texts = [
+            f"{one[q]['mean']:+.2f}±{one[q]['mean_err']:.2f} {one[q]['width']:.2f} ({one[q]['width_68']:.2f})"
+            for q in SHAPE_QUANTITIES
+            if q in one
+        ]
+        shown.add_row(
+            what, noise, f"{snr:g}", f"{length:g}", str(one["drawn"]), str(one["n"]), *texts
+        )
+    Console().print(shown)
+    return found
+
+
 def main() -> int:
     """Measure and write the results."""
     made = argparse.ArgumentParser(
         description=(__doc__ or "").splitlines()[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    made.add_argument("--cases", nargs="+", default=sorted(CASES), help="as in `simulate_field`")
+    made.add_argument("--cases", nargs="*", default=sorted(CASES), help="as in `simulate_field`")
     made.add_argument("--images", type=int, default=20, help="of each case")
+    made.add_argument("--shape-images", type=int, default=1, help="of each trail and dipole")
     made.add_argument("--seed", type=int, default=41, help="of the first image")
     made.add_argument("--output", type=Path, help="where to write the results as JSON")
     args = made.parse_args()
@@ -121,9 +151,9 @@ def main() -> int:
             ]
             shown.add_row(case, snr, str(one["n"]), *texts)
     Console().print(shown)
-    path = write_results(
-        "pulls", {"images": args.images, "seed": args.seed, "cases": results}, args.output
-    )
+    found = run_shapes(args.shape_images, args.seed) if args.shape_images else []
+    content = {"images": args.images, "seed": args.seed, "cases": results, "shapes": found}
+    path = write_results("pulls", content, args.output)
     Console(stderr=True).print(f"results in {path}")
     return 0
 

@@ -8,9 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.exposure import Exposure
-from pipeline.forced.windows import Bools, Floats, Ints, Windows, core_half, cut, point_sources
-from pipeline.measure.centroid import fit_points
+from pipeline.forced.windows import (
+    Bools,
+    Floats,
+    Ints,
+    Windows,
+    core_half,
+    cut,
+    point_sources,
+)
+from pipeline.measure.centroid import Points, fit_points
 from pipeline.measure.fit import fit_models
+from pipeline.measure.shapes import psf_shapes, source_shapes
 from pipeline.psf import Psf
 
 _BLOCK = 512
@@ -18,9 +27,13 @@ _BLOCK = 512
 #: less than this χ² per pixel.
 _MAX_MISFIT = 0.05
 _MAX_CHI2 = 1.5
-#: Part by which the flux of the direct image may differ from that of a lobe: of a star, and else.
+#: Part by which the flux of the direct image may differ from that of a lobe: of a star, of a galaxy
+#: with moments, and else.
 _STAR_ERROR = 0.0005
+_GALAXY_ERROR = 0.1
 _OTHER_ERROR = 1.0
+#: Part of the distance of the lobes' peaks with which fits of galaxies start.
+_GALAXY_START = 0.2
 
 
 @dataclass(frozen=True)
@@ -139,8 +152,15 @@ def _fit_block(
     middle = 0.5 * (positive + negative)
     half = core_half(psf) + int(np.ceil(psf.fwhm))
     windows = cut(difference, None, middle[:, 0], middle[:, 1], half)
+    points = [_points(image, middle) for image in direct]
+    star = _are_stars(points[0]) | _are_stars(points[1])
+    profiles, galaxy = _profiles(psf, direct, middle, windows, star)
     fluxes, doubts, shared = zip(
-        *(_direct_flux(image, middle, windows) for image in direct), strict=True
+        *(
+            _direct_flux(image, found, profiles, windows, star, galaxy)
+            for image, found in zip(direct, points, strict=True)
+        ),
+        strict=True,
     )
     mean = 0.5 * (fluxes[0] + fluxes[1])[:, np.newaxis]
     prior = 0.25 * (doubts[0] + doubts[1])[:, np.newaxis]
@@ -155,9 +175,12 @@ def _fit_block(
     equal = good / np.maximum(typical, 1e-30)[:, np.newaxis]
     weight = np.concatenate([equal, 1.0 / prior], axis=1)
     variance = np.concatenate([pixels, prior], axis=1)
-    model = _DipoleModel(psf, windows)
+    model = _DipoleModel(profiles, windows)
     guess = np.maximum(np.abs(mean), 1e-3)
-    start = np.column_stack([guess, positive - origin, guess, negative - origin])
+    # Peaks of galaxies' lobes are where these are steepest, however little they moved.
+    near = np.where(galaxy, _GALAXY_START, 1.0)[:, np.newaxis]
+    lobes = [middle + near * (peak - middle) - origin for peak in (positive, negative)]
+    start = np.column_stack([guess, lobes[0], guess, lobes[1]])
     fit = fit_models(model, start, data, weight, variance, common)
     found, window = fit.parameters, windows.half
     dipoles.positive[which] = found[:, :3] + np.column_stack([np.zeros(n), origin])
@@ -173,35 +196,106 @@ def _fit_block(
     )
 
 
-def _direct_flux(image: Exposure, at: Floats, windows: Windows) -> tuple[Floats, Floats, Floats]:
+def _points(image: Exposure, at: Floats) -> Points:
+    assert image.psf is not None
+    return fit_points(image, image.psf, at[:, 0], at[:, 1], image.psf.fwhm)
+
+
+def _are_stars(points: Points) -> Bools:
+    per_pixel = points.chi2 / np.maximum(points.n_data, 1.0)
+    return np.asarray(
+        points.converged & ((per_pixel < _MAX_CHI2) | (points.misfit < _MAX_MISFIT)), np.bool_
+    )
+
+
+def _profiles(
+    psf: Psf, direct: tuple[Exposure, Exposure], at: Floats, windows: Windows, star: Bools
+) -> tuple[Floats, Bools]:
+    """Return what sources look like, and which are galaxies.
+
+    These are PSFs convolved with the Gaussian that brings them to the moments of the direct images:
+    point sources would have to be far apart and faint to look like the lobes of a galaxy.
+    """
+    profiles = psf.at(windows.x, windows.y)
+    galaxy = np.zeros(len(star), np.bool_)
+    others = np.flatnonzero(~star)
+    if not len(others):
+        return profiles, galaxy
+    x, y = at[others].T
+    excess = np.zeros((len(others), 3))
+    for image in direct:
+        assert image.psf is not None
+        of_psf = psf_shapes(image.psf, x, y)
+        below = np.zeros(len(x), np.bool_)
+        found = source_shapes(
+            image, _usable_around(image, x, y, 2 * windows.half), x, y, below, of_psf
+        )
+        pairs = ((found.xx, of_psf.xx), (found.xy, of_psf.xy), (found.yy, of_psf.yy))
+        excess += 0.5 * np.stack([one - other for one, other in pairs], axis=1)
+    xx, xy, yy = excess.T
+    with np.errstate(invalid="ignore"):
+        wide = (xx > 0) & (yy > 0) & (xx * yy > xy**2)
+    galaxy[others[wide]] = True
+    profiles[galaxy] = _convolved(profiles[galaxy], excess[wide])
+    return profiles, galaxy
+
+
+def _usable_around(image: Exposure, x: Floats, y: Floats, half: int) -> Bools:
+    """Tell which pixels can be measured; only around positions, which is soon done."""
+    usable = np.zeros(image.shape, np.bool_)
+    windows = cut(image, None, x, y, half)
+    which, row, column = np.nonzero(windows.good)
+    usable[windows.y[which] + row - half, windows.x[which] + column - half] = True
+    return usable
+
+
+def _convolved(images: Floats, moments: Floats) -> Floats:
+    """Convolve images with Gaussians of moments xx, xy, yy [pixel²]."""
+    side = images.shape[-1]
+    ky = 2 * np.pi * np.fft.fftfreq(side)[:, np.newaxis]
+    kx = 2 * np.pi * np.fft.rfftfreq(side)[np.newaxis]
+    xx, xy, yy = (part[:, np.newaxis, np.newaxis] for part in moments.T)
+    damped = np.exp(-0.5 * (xx * kx**2 + 2 * xy * kx * ky + yy * ky**2))
+    return np.asarray(np.fft.irfft2(np.fft.rfft2(images) * damped, (side, side)))
+
+
+def _direct_flux(
+    image: Exposure,
+    points: Points,
+    profiles: Floats,
+    windows: Windows,
+    star: Bools,
+    galaxy: Bools,
+) -> tuple[Floats, Floats, Floats]:
     """Return flux of the source on a direct image, and the variance to believe it with.
 
     Also its covariance with the pixels of windows, shape (n, pixels).
     """
-    assert image.psf is not None
-    points = fit_points(image, image.psf, at[:, 0], at[:, 1], image.psf.fwhm)
-    per_pixel = points.chi2 / np.maximum(points.n_data, 1.0)
-    star = points.converged & ((per_pixel < _MAX_CHI2) | (points.misfit < _MAX_MISFIT))
-    flux = np.where(np.isfinite(points.flux), points.flux, 0.0)
-    noise = np.nan_to_num(points.covariance[:, 0, 0], nan=0.0)
-    doubt = np.where(star, _STAR_ERROR, _OTHER_ERROR) * flux
     dx, dy = (
-        np.clip(points.x - windows.x, -windows.half, windows.half),
-        np.clip(points.y - windows.y, -windows.half, windows.half),
+        np.where(points.converged, found - middle, 0.0).clip(-windows.half, windows.half)
+        for found, middle in ((points.x, windows.x), (points.y, windows.y))
     )
-    (model,) = point_sources(image.psf.at(windows.x, windows.y), dx, dy, windows.half)
+    (model,) = point_sources(profiles, dx, dy, windows.half)
     pixels = cut(image, None, windows.x.astype(float), windows.y.astype(float), windows.half)
     model = model * windows.good * pixels.good
-    square = np.maximum((model**2).sum(axis=(1, 2), keepdims=True), 1e-30)
-    shared = (model * pixels.variance / square).reshape(len(flux), -1)
+    square = np.maximum((model**2).sum(axis=(1, 2)), 1e-30)
+    of_galaxy = (model * pixels.image).sum(axis=(1, 2)) / square
+    flux = np.where(galaxy, of_galaxy, np.where(np.isfinite(points.flux), points.flux, 0.0))
+    noise = np.where(
+        galaxy,
+        (model**2 * pixels.variance).sum(axis=(1, 2)) / square**2,
+        np.nan_to_num(points.covariance[:, 0, 0], nan=0.0),
+    )
+    doubt = np.select([star, galaxy], [_STAR_ERROR, _GALAXY_ERROR], _OTHER_ERROR) * flux
+    shared = (model * pixels.variance / square[:, np.newaxis, np.newaxis]).reshape(len(flux), -1)
     return flux, np.maximum(noise + doubt**2, 1e-20), shared
 
 
 class _DipoleModel:
     """Two point sources in windows, and their mean flux: flux, x, y of the lobes."""
 
-    def __init__(self, psf: Psf, windows: Windows) -> None:
-        self.images = psf.at(windows.x, windows.y)
+    def __init__(self, profiles: Floats, windows: Windows) -> None:
+        self.images = profiles
         self.half = windows.half
         self.good: Bools = windows.good
 

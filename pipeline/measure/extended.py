@@ -23,6 +23,7 @@ from pipeline.measure.shapes import (
 )
 from pipeline.measure.sky import LocalSky
 from pipeline.measure.trail import ALGORITHM, Trails, fit_trails
+from pipeline.measure.trail_ends import settle_ends
 from pipeline.psf import Psf
 
 Columns = dict[str, NDArray[np.generic]]
@@ -121,6 +122,10 @@ def fit_extended(
     start[:, :2] += np.where(np.isnan(start[:, :2]), np.column_stack([x, y])[which], 0.0)
     trails = fit_trails(
         difference, psf, which[single], start[single], len(table), config.trail_max_length
+    )
+    sources = np.column_stack([table["x"], table["y"], np.where(negative, -snr, snr)])
+    settle_ends(
+        difference, psf, trails, sources, detections.noise.at(x, y), config.trail_max_length
     )
     # What has a neighbour is longer than the PSF without being a trail.
     alone = np.asarray(table["n_blended"]) == 1

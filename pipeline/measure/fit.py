@@ -15,6 +15,8 @@ Model = Callable[[Floats, Ints], tuple[Floats, Floats]]
 _ITERATIONS = 20
 #: Gain of a step in χ² that is none: the parameters are within 0.03σ.
 _SMALL = 1e-3
+#: Limits of what is taken of a step.
+_SHORTEST, _LONGEST = 0.25, 2.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def fit_models(
     everyone = np.arange(n)
     values, slopes = model(parameters, everyone)
     cost = (weight * (data - values) ** 2).sum(axis=1)
-    damping = np.full(n, 1e-3)
+    damping, stride = np.full(n, 1e-3), np.ones(n)
     converged = np.zeros(n, np.bool_)
     for _ in range(_ITERATIONS):
         active = np.flatnonzero(~converged & (damping < 1e10))
@@ -79,7 +81,7 @@ def fit_models(
             break
         normal, right = _normal(slopes[active], weight[active], (data - values)[active])
         step = _step(normal, right, damping[active])
-        tried = parameters[active] + step
+        tried = parameters[active] + stride[active, np.newaxis] * step
         new_values, new_slopes = model(tried, active)
         new_cost = (weight[active] * (data[active] - new_values) ** 2).sum(axis=1)
         gain = cost[active] - new_cost
@@ -94,7 +96,9 @@ def fit_models(
         converged[taken] = gain[better] <= _SMALL
         damping[active] = np.where(better, 0.2 * damping[active], 8.0 * damping[active])
         damping = np.maximum(damping, 1e-9)
-        converged[active] |= np.einsum("mi,mi->m", step, right) <= _SMALL
+        expected = np.einsum("mi,mi->m", step, right)
+        converged[active] |= expected <= _SMALL
+        stride[active] = _next_stride(stride[active], expected, gain)
     normal, _ = _normal(slopes, weight, data - values)
     spread = (slopes * (weight**2 * variance)[:, np.newaxis]) @ slopes.transpose(0, 2, 1)
     if with_last is not None:
@@ -107,6 +111,19 @@ def fit_models(
 def _normal(slopes: Floats, weight: Floats, residual: Floats) -> tuple[Floats, Floats]:
     weighted = slopes * weight[:, np.newaxis]
     return weighted @ slopes.transpose(0, 2, 1), np.einsum("npq,nq->np", weighted, residual)
+
+
+def _next_stride(stride: Floats, expected: Floats, gain: Floats) -> Floats:
+    """Return the part of a step that would have been best, by the parabola through its gain.
+
+    The ends of a faint trail have a likelihood that is half or twice as curved as the model's
+    derivatives say: whole steps would go to and fro, or lag behind.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        best = stride**2 * expected / (2.0 * stride * expected - gain)
+    rising = 2.0 * stride * expected <= gain
+    best = np.where(rising, _LONGEST, np.where(np.isfinite(best), best, _SHORTEST))
+    return np.clip(best, _SHORTEST, _LONGEST)
 
 
 def _scaled(normal: Floats) -> tuple[Floats, Floats]:

@@ -115,8 +115,21 @@ def fit_trails(
         Of all n sources.
     """
     trails = Trails.none(n)
-    length = np.hypot(start[:, 2], start[:, 3])
     trails.failed[which] = True
+    _fit_all(exposure, psf, which, start, max_length, trails)
+    # What ran out of its window, or of iterations, goes on from where it came to.
+    came = np.column_stack([trails.x, trails.y, trails.dx, trails.dy])[which]
+    on = trails.failed[which] & np.isfinite(came).all(axis=1)
+    on &= np.hypot(*(came - start)[:, :2].T) < np.hypot(*start[:, 2:].T) + psf.fwhm
+    _fit_all(exposure, psf, which[on], came[on], max_length, trails)
+    return trails
+
+
+def _fit_all(
+    exposure: Exposure, psf: Psf, which: Ints, start: Floats, max_length: float, trails: Trails
+) -> None:
+    """Fit trails, those of like lengths together, in windows that hold them."""
+    length = np.hypot(start[:, 2], start[:, 3])
     half_needed = 0.65 * length + psf.half + 2
     largest = min(exposure.shape) // 2
     for low, side in zip((0, *_SIDES[:-1]), _SIDES, strict=True):
@@ -127,7 +140,6 @@ def fit_trails(
         for first in range(0, len(members), chunk):
             some = members[first : first + chunk]
             _fit_some(exposure, psf, which[some], start[some], half, max_length, trails)
-    return trails
 
 
 def _fit_some(
