@@ -18,7 +18,7 @@ from apdb.features.names import PERIODIC
 from apdb.features.periodic import MIN_POINTS, LightCurve, lc_periodic, light_curve, significance
 from apdb.features.periodogram import Periodogram, Search, penalised_peak, penalty
 from apdb.features.waves import FEW_POINTS, sums
-from apdb.one_thread import OneThread
+from apdb.one_thread import ONE_THREAD
 
 AT = {feature.name: place for place, feature in enumerate(PERIODIC)}
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -90,15 +90,14 @@ def test_the_last_of_several_lifts_the_limit_of_threads() -> None:
     def threads() -> set[int]:
         return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
 
-    one = OneThread()
     with threadpool_limits(2, "blas"):
         before = threads()
-        one.__enter__()
-        one.__enter__()
+        ONE_THREAD.__enter__()
+        ONE_THREAD.__enter__()
         assert threads() == {1}
-        one.__exit__()
+        ONE_THREAD.__exit__()
         assert threads() == {1}
-        one.__exit__()
+        ONE_THREAD.__exit__()
         assert threads() == before
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +13,10 @@ import fsspec
 import numpy as np
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyError
-from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from pipeline.errors import ReadError
+from pipeline.io.quiet import QUIET
 
 Source = str | Path | IO[bytes]
 
@@ -64,11 +63,9 @@ def opened(source: Source) -> Iterator[fits.HDUList]:
     """
     name = name_of(source)
     try:
-        with warnings.catch_warnings():
-            # Deviations from the standard that do not matter; what matters raises or is checked.
-            warnings.simplefilter("ignore", AstropyWarning)
-            with fits.open(_content(source), memmap=False, lazy_load_hdus=False) as hdus:
-                yield hdus
+        # Deviations from the standard that do not matter; what matters raises or is checked.
+        with QUIET, fits.open(_content(source), memmap=False, lazy_load_hdus=False) as hdus:
+            yield hdus
     except ReadError:
         raise
     except FileNotFoundError as error:

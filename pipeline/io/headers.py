@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 from astropy.io.fits import Header
@@ -14,6 +13,7 @@ from astropy.wcs.wcs import NoConvergence as WcsNoConvergence
 
 from pipeline.errors import ReadError
 from pipeline.exposure import ExposureInfo
+from pipeline.io.quiet import QUIET
 
 #: Keywords in the order in which they are believed.
 EXPOSURE_TIME = ("EXPTIME", "EXPOSURE", "ITIME", "TEXP")
@@ -141,9 +141,8 @@ def wcs_of(header: Header) -> WCS | None:
     astropy.wcs.WCS or None
         None if there are none, or none that can be inverted.
     """
-    with warnings.catch_warnings():
-        # astropy repairs dates and units of old headers and says so
-        warnings.simplefilter("ignore")
+    # astropy repairs dates and units of old headers and says so
+    with QUIET:
         try:
             wcs = WCS(header, naxis=2)
             if not wcs.has_celestial:
@@ -173,9 +172,8 @@ def _midpoint(header: Header, exposure_time: float) -> float | None:
 def _time(header: Header, keyword: str, scale: str) -> Time | None:
     """Return the time of a keyword, a number or a date with a time of day."""
     value: Any = header.get(keyword)
-    with warnings.catch_warnings():
-        # years whose leap seconds are not known yet
-        warnings.simplefilter("ignore")
+    # years whose leap seconds are not known yet
+    with QUIET:
         if isinstance(value, float) and 10_000 < value < 200_000:
             comment = str(header.comments[keyword]).lower()
             return Time(value, format="mjd", scale="tai" if "tai" in comment else scale)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 from typing import IO
 
 import fsspec
-from astropy.io.fits.verify import VerifyWarning
 
 from pipeline.exposure import Exposure
 from pipeline.io import own
+from pipeline.io.quiet import QUIET
 
 
 def write_exposure(
@@ -43,9 +42,8 @@ def write_exposure(
         If the world coordinates have distortion tables.
     """
     hdus = own.to_hdus(exposure, compress, quantize)
-    with warnings.catch_warnings():
-        # cards of old headers that are repaired on the way
-        warnings.simplefilter("ignore", VerifyWarning)
+    # cards of old headers that are repaired on the way
+    with QUIET:
         if isinstance(path, str) and "://" in path:
             with fsspec.open(path, "wb") as remote:
                 hdus.writeto(remote, output_verify="silentfix+ignore")

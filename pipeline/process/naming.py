@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from astropy.io import fits
 from apdb.errors import InvalidInput
 from pipeline.exposure import ExposureInfo
 from pipeline.io.headers import info_of, visit_of_time
+from pipeline.io.quiet import QUIET
 
 _NUMBERS = re.compile(r"(?<!\d)(\d{5,})(?:[_-]+0*(\d{1,3}))?(?!\d)")
 
@@ -82,8 +82,7 @@ def completed(path: Path, given: Mapping[str, Any]) -> ExposureInfo | None:
 def _of_header(path: Path) -> ExposureInfo | None:
     for extension in (0, 1):
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with QUIET:
                 found = info_of(fits.getheader(path, extension), "generic")
         except Exception:  # noqa: BLE001 - the file is broken: that is why we ask
             return None

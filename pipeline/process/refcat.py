@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
-from astropy.units import UnitsWarning
 
 from apdb.database import Apdb
 from apdb.errors import ApdbError
@@ -16,6 +14,7 @@ from apdb.input.sphere import unit_vectors
 from apdb.reference.cone import filled
 from pipeline.errors import CalibrateError
 from pipeline.exposure import Exposure
+from pipeline.io.quiet import QUIET
 from pipeline.process.same_pixels import corners
 
 
@@ -37,8 +36,7 @@ def reference_table(path: Path) -> Table:
         It cannot be read, or has no positions.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UnitsWarning)
+        with QUIET:
             found = Table.read(path)
     except Exception as error:
         raise CalibrateError(f"the reference catalogue {path} cannot be read: {error}") from error
