@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +19,9 @@ from apdb.retrieval.query import alert_query
 from apdb.retrieval.select import alert_row
 from apdb.retrieval.stream import AlertStream, Archive, archive_of
 from apdb.session import Session
+
+_PIECES_AHEAD = 64
+"""Pieces of 256 kB that wait for the disk, at most."""
 
 
 class Alerts(Session):
@@ -216,16 +220,21 @@ def export(
 def _write(
     file: DirectFile, pieces: Iterable[bytes], progress: Callable[[int], None] | None
 ) -> int:
-    """Write pieces, one while the next is made; return their bytes."""
+    """Write pieces while the next ones are made; return their bytes.
+
+    The disk is waited for now and then, for a whole buffer: meanwhile so many are made that it has
+    work when it is ready.
+    """
     size = 0
+    waiting: deque[Future[int]] = deque()
     with ThreadPoolExecutor(1, "apdb-export") as pool:
-        written = pool.submit(int)
         for piece in pieces:
-            size += written.result()
-            written = pool.submit(file.write, piece)
+            waiting.append(pool.submit(file.write, piece))
+            if len(waiting) > _PIECES_AHEAD:
+                size += waiting.popleft().result()
             if progress is not None:
                 progress(size)
-        size += written.result()
+        size += sum(written.result() for written in waiting)
     if progress is not None:
         progress(size)
     return size
