@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 # The numbers of <malloc.h>.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
-_LARGEST = 2**31 - 1
+_NEVER = -1
 _TIMES, _MOST = 4, 3 * 2**29
 
 
@@ -30,7 +32,7 @@ def reuse_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return False
-    given = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _LARGEST), (_M_ARENA_MAX, 1))
+    given = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _NEVER), (_M_ARENA_MAX, 1))
     return [mallopt(what, value) for what, value in given] == [1] * len(given)
 
 
@@ -46,9 +48,14 @@ def touch_ahead(files: Iterable[Path | None]) -> None:
     files : iterable of Path or None
         The images; some four times their size is what their stages have in memory at once.
     """
-    size = sum(file.stat().st_size for file in files if file is not None and file.is_file())
-    thread = threading.Thread(target=_touch, args=(min(_TIMES * size, _MOST),), daemon=True)
-    thread.start()
+    size = 0
+    for file in files:
+        # What is wrong with a file is said by who reads it.
+        with suppress(OSError):
+            size += file.stat().st_size if file is not None else 0
+    left = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") // 4
+    wanted = min(_TIMES * size, _MOST, left)
+    threading.Thread(target=_touch, args=(wanted,), daemon=True).start()
 
 
 def _touch(size: int) -> None:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import importlib
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pytest
 import sep
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from apdb.database import Apdb
+from pipeline.calibrate import calibrate
 from pipeline.calibrate import extract as of_sep
 from pipeline.errors import ReadError
 from pipeline.exposure import Exposure
-from pipeline.io import write_exposure
+from pipeline.io import read_exposure, write_exposure
+from pipeline.memory import touch_ahead
+from pipeline.process import sources as of_sources
 from pipeline.process.config import ProcessConfig
 from pipeline.process.sources import Sources
+from pipeline.subtract import subtract
 
 FAULTS = """
 import resource
@@ -35,8 +42,14 @@ for _ in range(10):
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
+_HUGE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+FAULTS_COUNT = pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc" or (_HUGE.exists() and "[always]" in _HUGE.read_text()),
+    reason="the C library is not glibc, or all pages are huge, whose faults are few",
+)
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+
+@FAULTS_COUNT
 def test_freed_memory_is_not_asked_for_again() -> None:
     def faults(reuse: bool) -> int:
         done = subprocess.run(
@@ -70,7 +83,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+@FAULTS_COUNT
 def test_memory_is_touched_before_it_is_wanted(tmp_path: Path) -> None:
     image = tmp_path / "image.fits"
     image.write_bytes(bytes(20_000_000))
@@ -100,25 +113,77 @@ def sources(folder: Path, **options: Any) -> Sources:
     return Sources(cast(Apdb, None), ProcessConfig(), None, None, frames, **options)
 
 
-@pytest.mark.parametrize("begun", [True, False])
-def test_calibration_frames_are_the_files_read_ahead_or_not(tmp_path: Path, begun: bool) -> None:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that are read, as they are."""
+    names: list[str] = []
+
+    def read(path: Path) -> Exposure:
+        names.append(path.name)
+        return read_exposure(path)
+
+    monkeypatch.setattr(of_sources, "read_exposure", read)
+    return names
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_calibration_frames_are_read_ahead_once(
+    tmp_path: Path, asked: list[str], keep: bool
+) -> None:
     for name, level in (("bias", 3.0), ("dark", 7.0)):
         write_exposure(frame(level), tmp_path / f"{name}.fits")
+    found = sources(tmp_path, keep=keep)
+    found.begin()
+    found.begin()
+    levels = {name: float(each.image[5, 5]) for name, each in found.frames().items()}
+    assert levels == {"bias": 3.0, "dark": 7.0}
+    assert sorted(asked) == ["bias.fits", "dark.fits"]
+    found.begin()
+    found.frames()
+    assert sorted(asked) == sorted((1 if keep else 2) * ["bias.fits", "dark.fits"])
+
+
+def test_what_is_wrong_with_a_file_is_said_where_it_is_asked_for(
+    tmp_path: Path, asked: list[str]
+) -> None:
+    write_exposure(frame(7.0), tmp_path / "dark.fits")
     found = sources(tmp_path)
-    if begun:
-        found.begin()
-    assert {name: float(each.image[5, 5]) for name, each in found.frames().items()} == {
-        "bias": 3.0,
-        "dark": 7.0,
-    }
-    # They are kept: the files are not asked for again.
-    (tmp_path / "bias.fits").unlink()
+    found.begin()
+    with pytest.raises(ReadError, match=r"bias\.fits: no such file"):
+        found.frames()
+    # The next image finds what is there then.
+    found.forget()
+    write_exposure(frame(3.0), tmp_path / "bias.fits")
     found.begin()
     assert set(found.frames()) == {"bias", "dark"}
-    alone = sources(tmp_path, keep=False)
-    alone.begin()
-    with pytest.raises(ReadError, match=r"bias\.fits: no such file"):
-        alone.frames()
+    assert asked.count("bias.fits") == 2
+
+
+def test_files_that_cannot_be_looked_at_are_left_to_who_reads_them() -> None:
+    touch_ahead([Path("a" * 300), Path("/nowhere/at/all.fits"), None])
+
+
+@pytest.mark.parametrize("stage", [subtract, calibrate])
+def test_linear_algebra_is_by_one_thread(
+    monkeypatch: pytest.MonkeyPatch, stage: Callable[..., Any]
+) -> None:
+    seen: list[int] = []
+
+    def threads() -> set[int]:
+        return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
+
+    def look(*_: object) -> None:
+        seen.extend(threads())
+        raise LookupError("seen")
+
+    module = importlib.import_module(f"pipeline.{stage.__name__}.run")
+    monkeypatch.setattr(module, "check" if stage is subtract else "_usable", look)
+    with threadpool_limits(2, "blas"):
+        before = threads()
+        with pytest.raises(LookupError, match="seen"):
+            stage(frame(1.0), frame(1.0))
+        assert threads() == before
+    assert set(seen) == {1}
 
 
 def test_extraction_grows_its_buffer_until_it_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:

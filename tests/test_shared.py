@@ -6,6 +6,7 @@ import threading
 import warnings
 
 import pytest
+from astropy.utils.exceptions import AstropyUserWarning
 
 from apdb.shared import Shared
 from pipeline.io.quiet import QUIET
@@ -29,7 +30,7 @@ def test_threads_that_overlap_leave_warnings_as_they_were() -> None:
     with QUIET:
         second_in.set()
         assert first_out.wait(10)
-        warnings.warn("not heard", stacklevel=1)
+        warnings.warn("not heard", AstropyUserWarning, stacklevel=1)
     thread.join()
     assert list(warnings.filters) == before
     with pytest.raises(UserWarning, match="heard again"):
@@ -41,7 +42,7 @@ def test_errors_pass_and_leave_nothing_behind() -> None:
 
     @QUIET
     def fails() -> None:
-        warnings.warn("not heard", stacklevel=1)
+        warnings.warn("not heard", AstropyUserWarning, stacklevel=1)
         raise LookupError("out")
 
     for _ in range(2):

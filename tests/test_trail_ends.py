@@ -11,6 +11,8 @@ from scipy.special import erf
 
 from pipeline.detect import DetectConfig, detect
 from pipeline.measure import measure
+from pipeline.measure.trail import fit_trails
+from pipeline.measure.trail_ends import settle_ends
 from pipeline.psf import Psf
 
 FWHM = 4.0
@@ -79,6 +81,55 @@ def test_a_trail_does_not_reach_over_a_star_on_its_line() -> None:
     assert row["trail_length"] > 0
     assert abs(row["x"] - 70.2) < 4 * row["x_err"]
     assert row["trail_length"] / SCALE < length + 6
+
+
+def trails_of(
+    image: np.ndarray, vectors: list[tuple[float, ...]], sources: list[tuple[float, ...]]
+):
+    """Trails fitted from x, y, dx, dy, their ends settled among sources of x, y, S/N."""
+    made = difference(image, SIGMA**2, Psf.gaussian(FWHM, image.shape)).exposure
+    n = len(vectors)
+    given = made, Psf.gaussian(FWHM, image.shape)
+    trails = fit_trails(*given, np.arange(n), np.array(vectors), n, 200.0)
+    fitted = np.hypot(trails.dx, trails.dy)
+    noise = np.ones(len(sources))
+    settle_ends(*given, trails, np.array(sources, float), noise, 200.0)
+    return trails, fitted
+
+
+@pytest.mark.parametrize("away", [13.0, 16.0])
+def test_another_source_on_the_line_is_no_piece(away: float) -> None:
+    """A trail of 10 pixels, and a star as bright as it is, beside its end."""
+    longer = 0
+    for seed in range(8):
+        image = faint(seed, 11.0, 10.0, 0.0)
+        flux = 10.0 * SIGMA * np.sqrt(4 * np.pi) * WIDTH
+        add_gaussians(image, [70.2 + away], [69.7], [flux], FWHM)
+        sources = [(70.2, 69.7, 10.0), (70.2 + away, 69.7, 10.0)]
+        trails, fitted = trails_of(image, [(70.2, 69.7, 10.0, 0.0)], sources)
+        longer += float(np.hypot(trails.dx, trails.dy)[0]) > max(fitted[0], 10.0) + 5.0
+    assert longer <= 1
+
+
+def test_trails_end_on_the_image() -> None:
+    """The middle is 16 pixels from the border, the end 1: what is beyond it tells nothing."""
+    for seed in range(6):
+        whole = faint(seed, 15.0, 30.0, 0.0)
+        image = np.ascontiguousarray(whole[:, 54:])
+        (trails, _) = trails_of(image, [(16.2, 69.7, 30.0, 0.0)], [(16.2, 69.7, 9.0)])
+        left = trails.x[0] - 0.5 * abs(trails.dx[0])
+        assert left > -1.0
+        right = trails.x[0] + 0.5 * abs(trails.dx[0])
+        error = np.sqrt(trails.covariance[0, 3, 3])
+        assert abs(right - 31.2) < 4.0 * error + 1.0
+
+
+def test_short_trails_between_brighter_sources_keep_errors() -> None:
+    image = faint(4, 9.0, 1.0, 0.0)
+    sources = [(70.2, 69.7, 9.0), (64.2, 69.7, 30.0), (76.2, 69.7, 30.0)]
+    for length in (0.3, 0.8, 2.0):
+        trails, _ = trails_of(image, [(70.2, 69.7, length, 0.0)], sources)
+        assert trails.covariance[0, 3, 3] > 0
 
 
 @pytest.mark.slow

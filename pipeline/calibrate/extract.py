@@ -38,13 +38,13 @@ def extract(image: Image, threshold: float, **options: Any) -> Any:
     Exception
         As `sep.extract`: sources cannot be told apart.
     """
-    size = _FIRST
+    size = min(_FIRST, image.size)
     while True:
         sep.set_extract_pixstack(size)
         try:
             return sep.extract(image, threshold, **options)
         except Exception as error:
             # sep has no class of its own for what is wrong
-            if "set_extract_pixstack" not in str(error) or size > image.size:
+            if "set_extract_pixstack" not in str(error) or size >= image.size:
                 raise
-            size *= _STEP
+            size = min(size * _STEP, image.size)

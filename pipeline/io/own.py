@@ -79,7 +79,7 @@ def to_hdus(exposure: Exposure, compress: bool, quantize: float | None) -> fits.
         All that it has is kept.
     compress : bool
         Whether mask and variance are compressed in tiles, without loss.  The image itself is not:
-        its noise leaves 7% to gain, at 3 s for writing and 1 s for reading 4096².
+        noise about zero leaves 7% to gain, at 3 s for writing and 1 s for reading 4096².
     quantize : float, optional
         Steps of image and variance per sigma of their noise; both are compressed then.
 

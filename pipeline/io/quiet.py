@@ -1,4 +1,4 @@
-"""Files are read without warnings: what matters is an error."""
+"""Files are read without astropy's warnings: what matters is an error."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from astropy.utils.exceptions import AstropyWarning
+
 from apdb.shared import Shared
 
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore", AstropyWarning)
         yield
 
 
 QUIET = Shared(_without_warnings)
-"""A context without warnings; files are read by several threads, and filters are the process's."""
+"""A context without warnings of astropy; several threads read files, and share the filters."""

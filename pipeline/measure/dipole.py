@@ -154,10 +154,11 @@ def _fit_block(
     windows = cut(difference, None, middle[:, 0], middle[:, 1], half)
     points = [_points(image, middle) for image in direct]
     star = _are_stars(points[0]) | _are_stars(points[1])
-    profiles, galaxy = _profiles(psf, direct, middle, windows, star)
+    extents, galaxy = _extents(direct, middle, windows, star)
+    profiles = _profiles(psf, windows, extents)
     fluxes, doubts, shared = zip(
         *(
-            _direct_flux(image, found, profiles, windows, star, galaxy)
+            _direct_flux(image, found, extents, windows, star, galaxy)
             for image, found in zip(direct, points, strict=True)
         ),
         strict=True,
@@ -208,19 +209,25 @@ def _are_stars(points: Points) -> Bools:
     )
 
 
-def _profiles(
-    psf: Psf, direct: tuple[Exposure, Exposure], at: Floats, windows: Windows, star: Bools
-) -> tuple[Floats, Bools]:
-    """Return what sources look like, and which are galaxies.
+def _profiles(psf: Psf, windows: Windows, extents: Floats) -> Floats:
+    """Return what sources of some extents look like through a PSF.
 
-    These are PSFs convolved with the Gaussian that brings them to the moments of the direct images:
-    point sources would have to be far apart and faint to look like the lobes of a galaxy.
+    Point sources would have to be far apart and faint to look like the lobes of a galaxy.
     """
-    profiles = psf.at(windows.x, windows.y)
-    galaxy = np.zeros(len(star), np.bool_)
+    profiles: Floats = psf.at(windows.x, windows.y)
+    wide = extents[:, 0] > 0
+    profiles[wide] = _convolved(profiles[wide], extents[wide])
+    return profiles
+
+
+def _extents(
+    direct: tuple[Exposure, Exposure], at: Floats, windows: Windows, star: Bools
+) -> tuple[Floats, Bools]:
+    """Return xx, xy, yy of sources beyond the PSF on direct images, and which are galaxies."""
+    extents, galaxy = np.zeros((len(star), 3)), np.zeros(len(star), np.bool_)
     others = np.flatnonzero(~star)
     if not len(others):
-        return profiles, galaxy
+        return extents, galaxy
     x, y = at[others].T
     excess = np.zeros((len(others), 3))
     for image in direct:
@@ -235,9 +242,8 @@ def _profiles(
     xx, xy, yy = excess.T
     with np.errstate(invalid="ignore"):
         wide = (xx > 0) & (yy > 0) & (xx * yy > xy**2)
-    galaxy[others[wide]] = True
-    profiles[galaxy] = _convolved(profiles[galaxy], excess[wide])
-    return profiles, galaxy
+    galaxy[others[wide]], extents[others[wide]] = True, excess[wide]
+    return extents, galaxy
 
 
 def _usable_around(image: Exposure, x: Floats, y: Floats, half: int) -> Bools:
@@ -262,7 +268,7 @@ def _convolved(images: Floats, moments: Floats) -> Floats:
 def _direct_flux(
     image: Exposure,
     points: Points,
-    profiles: Floats,
+    extents: Floats,
     windows: Windows,
     star: Bools,
     galaxy: Bools,
@@ -275,7 +281,8 @@ def _direct_flux(
         np.where(points.converged, found - middle, 0.0).clip(-windows.half, windows.half)
         for found, middle in ((points.x, windows.x), (points.y, windows.y))
     )
-    (model,) = point_sources(profiles, dx, dy, windows.half)
+    assert image.psf is not None
+    (model,) = point_sources(_profiles(image.psf, windows, extents), dx, dy, windows.half)
     pixels = cut(image, None, windows.x.astype(float), windows.y.astype(float), windows.half)
     model = model * windows.good * pixels.good
     square = np.maximum((model**2).sum(axis=(1, 2)), 1e-30)

@@ -26,15 +26,22 @@ _BETTER = 1.0
 _ROUNDS = 3
 #: Sources this much above or below the S/N of a piece of a trail are no pieces of the same one.
 _UNLIKE = 4.0
+#: Fewer nodes leave no choice of ends; more take a second.
+_FEWEST, _MOST = 5, 1200
 
 
 class _Line(NamedTuple):
-    """A line: the middle of a trail on it [pixel], where it points, how long the trail is."""
+    """A line: the middle of a trail on it [pixel], where it points, how long the trail is.
+
+    A trail that was fitted owns the pieces that it covers; one that was drawn through a piece has
+    to be better than both by themselves.
+    """
 
     x: float
     y: float
     unit: Floats
     length: float
+    fitted: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,7 @@ class _Field:
     psf: Psf
     sources: Floats
     noise: Floats
+    max_length: float
 
     @property
     def sigma(self) -> float:
@@ -85,6 +93,9 @@ def settle_ends(
     the fit anew; then length, place along the line and flux become the means over all pairs,
     weighted with their likelihood, and their covariance is that of this distribution.
 
+    A longer trail that covers another source must explain the light better than both would by
+    themselves: its gain in χ² pays for that source's own, (S/N)².  And no trail ends off the image.
+
     Parameters
     ----------
     exposure : Exposure
@@ -100,15 +111,15 @@ def settle_ends(
     max_length : float
         Longer trails are failures [pixel].
     """
-    field = _Field(exposure, psf, sources, noise)
+    field = _Field(exposure, psf, sources, noise, max_length)
     which = _faint(trails, field)
     for _ in range(_ROUNDS):
-        found = {int(i): _better_ends(field, trails, int(i), max_length) for i in which}
+        found = {int(i): _better_ends(field, trails, int(i)) for i in which}
         better = [(i, start) for i, start in found.items() if start is not None]
         if not better:
             break
         index, starts = zip(*better, strict=True)
-        which = _fit_again(field, trails, np.array(index), np.array(starts), max_length)
+        which = _fit_again(field, trails, np.array(index), np.array(starts))
     for i in _faint(trails, field):
         ends = _all_ends(field, int(i), _fitted_line(trails, int(i)), _reach(field, trails, int(i)))
         if ends is not None:
@@ -139,22 +150,21 @@ def _errors(trails: Trails, i: int) -> tuple[float, float]:
 def _reach(field: _Field, trails: Trails, i: int) -> float:
     """Return how far beyond the ends of a fit those of the trail may be [pixel]."""
     of_ends = _REACH * field.noise[i] * _errors(trails, i)[0] / np.sqrt(2.0)
-    return max(float(of_ends), _fitted_line(trails, i).length, _LEAST_REACH * field.sigma)
+    reach = max(float(of_ends), _fitted_line(trails, i).length, _LEAST_REACH * field.sigma)
+    return min(reach, field.max_length)
 
 
-def _fit_again(
-    field: _Field, trails: Trails, which: Ints, start: Floats, max_length: float
-) -> Ints:
+def _fit_again(field: _Field, trails: Trails, which: Ints, start: Floats) -> Ints:
     """Fit from other starts, keep what did not fail, and return which these are."""
     m = len(which)
-    again = fit_trails(field.exposure, field.psf, np.arange(m), start, m, max_length)
+    again = fit_trails(field.exposure, field.psf, np.arange(m), start, m, field.max_length)
     fine = np.flatnonzero(~again.failed)
     for each in fields(Trails):
         getattr(trails, each.name)[which[fine]] = getattr(again, each.name)[fine]
     return np.asarray(which[fine], np.int64)
 
 
-def _better_ends(field: _Field, trails: Trails, i: int, max_length: float) -> Floats | None:
+def _better_ends(field: _Field, trails: Trails, i: int) -> Floats | None:
     """Return middle and vector of the best trail on the line, or on one through another piece.
 
     None if it is no better than the fitted one.
@@ -170,7 +180,7 @@ def _better_ends(field: _Field, trails: Trails, i: int, max_length: float) -> Fl
             continue
         first, last = np.unravel_index(int(ends.gain.argmax()), ends.gain.shape)
         low, high, unit = ends.at[first], ends.at[last], ends.line.unit
-        if high - low <= max_length:
+        if high - low <= field.max_length:
             middle = np.array([ends.line.x, ends.line.y]) + 0.5 * (low + high) * unit
             best, found = ends.gain.max(), np.concatenate([middle, (high - low) * unit])
     return found
@@ -192,7 +202,7 @@ def _through_pieces(field: _Field, trails: Trails, i: int, reach: float) -> list
         vector = field.sources[i, :2] - [x, y]
         length = float(np.hypot(*vector))
         middle = [x, y] + 0.5 * vector
-        found.append(_Line(middle[0], middle[1], vector / length, length))
+        found.append(_Line(middle[0], middle[1], vector / length, length, fitted=False))
     return found
 
 
@@ -201,29 +211,68 @@ def _nodes(field: _Field, i: int, line: _Line, reach: float) -> Floats:
     low, high = _free(field, i, line, 0.5 * line.length + reach)
     count = max(1, round(line.length / (_STEP * field.sigma)))
     step = line.length / count
-    before, after = (max(0, int((end - 0.5 * line.length) / step)) for end in (-low, high))
+    before, after = (
+        min(max(0, int((end - 0.5 * line.length) / step)), _MOST) for end in (-low, high)
+    )
     return np.asarray(step * np.arange(-before, count + after + 1) - 0.5 * line.length, np.float64)
 
 
 def _free(field: _Field, i: int, line: _Line, reach: float) -> tuple[float, float]:
-    """Return how far a line may go before it meets another source."""
+    """Return how far a line may go before it meets another source, or leaves the image."""
     fwhm = field.psf.fwhm
-    offset = field.sources[:, :2] - [line.x, line.y]
-    along, across = offset @ line.unit, offset @ [-line.unit[1], line.unit[0]]
+    along, across = _from_line(field, line)
     with np.errstate(invalid="ignore"):
         other = (np.abs(across) < 2 * fwhm) & (np.abs(along) < reach + fwhm)
         other &= np.abs(field.sources[:, 2] - field.sources[i, 2]) > _UNLIKE
     other[i] = False
-    low = max([-reach, *(along[other & (along < 0)] + 1.5 * fwhm)])
-    high = min([reach, *(along[other & (along >= 0)] - 1.5 * fwhm)])
+    first, last = _on_image(field, line)
+    low = max([-reach, first, *(along[other & (along < 0)] + 1.5 * fwhm)])
+    high = min([reach, last, *(along[other & (along >= 0)] - 1.5 * fwhm)])
     return low, high
+
+
+def _from_line(field: _Field, line: _Line) -> tuple[Floats, Floats]:
+    """Return where all sources are, along a line and across it [pixel from its middle]."""
+    offset = field.sources[:, :2] - [line.x, line.y]
+    return offset @ line.unit, offset @ [-line.unit[1], line.unit[0]]
+
+
+def _on_image(field: _Field, line: _Line) -> tuple[float, float]:
+    """Return where a line enters the image and where it leaves it [pixel from its middle]."""
+    low, high = -np.inf, np.inf
+    for middle, unit, size in zip(
+        (line.x, line.y), line.unit, field.exposure.shape[::-1], strict=True
+    ):
+        if abs(unit) > 1e-9:
+            ends = sorted(((-0.5 - middle) / unit, (size - 0.5 - middle) / unit))
+            low, high = max(low, ends[0]), min(high, ends[1])
+    return low, high
+
+
+def _price(field: _Field, i: int, line: _Line, at: Floats) -> Floats:
+    """Return what pairs of ends have to pay for the sources that they take in: (S/N)²."""
+    along, across = _from_line(field, line)
+    with np.errstate(invalid="ignore"):
+        like = (np.abs(across) < field.psf.fwhm) & np.isfinite(field.sources[:, 2])
+        like &= (along > at[0] - field.psf.fwhm) & (along < at[-1] + field.psf.fwhm)
+        if line.fitted:
+            like &= np.abs(along) > 0.5 * line.length
+    like[i] = False
+    price = np.zeros((len(at), len(at)))
+    for place, _, snr in np.column_stack([along, across, field.sources[:, 2]])[like]:
+        # An end has some of its light before it has come to its middle.
+        first, last = at <= place + field.psf.fwhm, at >= place - field.psf.fwhm
+        price[np.ix_(first, last)] += snr**2
+    return price
 
 
 def _all_ends(field: _Field, i: int, line: _Line, reach: float) -> _Ends | None:
     """Return the likelihood of all pairs of ends on a line; None of what is hardly a line."""
-    if line.length < 0.1 * field.sigma:
+    if line.length < _STEP * field.sigma:
         return None
     at = _nodes(field, i, line, reach)
+    if len(at) < _FEWEST:
+        return None
     x, y = line.x + line.unit[0] * at, line.y + line.unit[1] * at
     windows = cut(field.exposure, None, x, y, core_half(field.psf))
     image: Floats = field.psf.at([line.x], [line.y])
@@ -245,6 +294,7 @@ def _all_ends(field: _Field, i: int, line: _Line, reach: float) -> _Ends | None:
     norm = np.where(pairs, norm, 1.0)
     right = pairs & (inner * field.sources[i, 2] > 0)
     gain = np.where(right, inner**2 / (norm * max(variance, 1e-30)), -np.inf)
+    gain -= _price(field, i, line, at)
     return _Ends(line, at, gain, inner / norm, variance / norm)
 
 

@@ -87,6 +87,12 @@ class Sources:
             self._begun[path] = pool.submit(read_exposure, path)
         pool.shutdown(wait=False)
 
+    def forget(self) -> None:
+        """Let go of files that were read ahead and not asked for: next time they may be others."""
+        for begun in self._begun.values():
+            begun.cancel()
+        self._begun.clear()
+
     def _read(self, path: Path) -> Exposure:
         """Return what a file holds, from who has begun to read it."""
         begun = self._begun.pop(path, None)

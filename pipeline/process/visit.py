@@ -132,6 +132,8 @@ def process_visit(
     # Whatever one image does, the next is processed.
     except Exception as error:  # noqa: BLE001
         work.note(error)
+    finally:
+        sources.forget()
     work.report.metrics, work.report.timings = work.course.metrics, work.course.timings
     work.end()
     return work.report

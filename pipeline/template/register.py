@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,8 +101,7 @@ def coarse(science: Exposure, warped: Exposure, search: float = _SEARCH) -> Floa
         Coefficients as of `Affine`; zero if no shift stands out.
     """
     found = np.zeros((2, 3))
-    with ThreadPoolExecutor(2) as pool:
-        lists = list(pool.map(_brightest, (science, warped)))
+    lists = [_brightest(exposure) for exposure in (science, warped)]
     if min(len(positions) for positions in lists) < _FEWEST_PAIRS:
         return found
     here, there = lists
