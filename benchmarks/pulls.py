@@ -114,7 +114,7 @@ def run_shapes(n_images: int, seed: int) -> list[dict[str, Any]]:
     )
     found = []
     for what, noise, snr, length, one in track(shapes(n_images, seed), "shapes", transient=True):
-        found.append({"shape": what, "noise": noise, "snr": snr, "length": length} | one)
+        found.append({"shape": what, "noise": noise, "snr": snr, "pixels": length} | one)
         texts = [
             f"{one[q]['mean']:+.2f}±{one[q]['mean_err']:.2f} {one[q]['width']:.2f} ({one[q]['width_68']:.2f})"
             for q in SHAPE_QUANTITIES
