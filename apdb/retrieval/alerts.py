@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
@@ -19,9 +18,6 @@ from apdb.retrieval.query import alert_query
 from apdb.retrieval.select import alert_row
 from apdb.retrieval.stream import AlertStream, Archive, archive_of
 from apdb.session import Session
-
-_PIECES_AHEAD = 64
-"""Pieces of 256 kB that wait for the disk, at most."""
 
 
 class Alerts(Session):
@@ -220,21 +216,16 @@ def export(
 def _write(
     file: DirectFile, pieces: Iterable[bytes], progress: Callable[[int], None] | None
 ) -> int:
-    """Write pieces while the next ones are made; return their bytes.
-
-    The disk is waited for now and then, for a whole buffer: meanwhile so many are made that it has
-    work when it is ready.
-    """
+    """Write pieces, one while the next is made; return their bytes."""
     size = 0
-    waiting: deque[Future[int]] = deque()
     with ThreadPoolExecutor(1, "apdb-export") as pool:
+        written = pool.submit(int)
         for piece in pieces:
-            waiting.append(pool.submit(file.write, piece))
-            if len(waiting) > _PIECES_AHEAD:
-                size += waiting.popleft().result()
+            size += written.result()
+            written = pool.submit(file.write, piece)
             if progress is not None:
                 progress(size)
-        size += sum(written.result() for written in waiting)
+        size += written.result()
     if progress is not None:
         progress(size)
     return size
