@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -38,7 +37,7 @@ ALL = ("read", "isr", "calibrate", *MEASURED)
 
 
 def field(side: int, seed: int) -> NightConfig:
-    """Return what is simulated: as many of everything to the pixel as in the night of the demo."""
+    """Return what is simulated: stars, galaxies and transients to the pixel as `NightConfig` has."""
     parts = (side / SIDE) ** 2
     return NightConfig(
         seed=seed,
@@ -142,5 +141,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    os.environ.pop("APDB_DSN", None)
     sys.exit(main())

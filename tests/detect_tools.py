@@ -77,6 +77,20 @@ def on_grid(
     return image.array, places
 
 
+def moved_on_grid(
+    seed: int, n: int, step: int, profile: galsim.GSObject, half: np.ndarray
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Draw objects that moved: images with them ahead of and behind their places by `half`."""
+    images = []
+    for sign in (1, -1):
+        each = iter(sign * half)
+        image, places = on_grid(
+            np.random.default_rng(seed), n, step, lambda x, y, each=each: (profile, *next(each))
+        )
+        images.append(image)
+    return images, places
+
+
 def pulls(values, truth, errors) -> tuple[float, float]:
     each = (np.asarray(values, float) - truth) / np.asarray(errors, float)
     return float(each.mean()), float(each.std(ddof=1))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import galsim
 import numpy as np
 import pytest
-from detect_tools import SIGMA, difference, noise_of_flux, on_grid
+from detect_tools import SIGMA, difference, moved_on_grid, noise_of_flux
 from scipy.spatial import cKDTree
 
 from pipeline.detect import detect
@@ -28,13 +28,7 @@ def test_galaxies_know_how_far_they_moved(snr: float, distance: float) -> None:
     galaxy = galsim.Convolve(galaxy.shear(g1=0.15), profile) * (1.5 * snr * noise_of_flux(psf))
     turns = rng.uniform(0, 2 * np.pi, n * n)
     half = 0.5 * distance * np.stack([np.cos(turns), np.sin(turns)], 1)
-    images = []
-    for sign in (1, -1):
-        each = iter(sign * half)
-        image, places = on_grid(
-            np.random.default_rng(2), n, step, lambda x, y, each=each: (galaxy, *next(each))
-        )
-        images.append(image)
+    images, places = moved_on_grid(2, n, step, galaxy, half)
     parts = 0.6 * SIGMA**2, 0.4 * SIGMA**2
     noisy = [
         image + rng.normal(0.0, np.sqrt(variance), image.shape)

@@ -15,6 +15,7 @@ from detect_tools import (
     assert_pulls,
     difference,
     moffat,
+    moved_on_grid,
     noise_of_flux,
     on_grid,
 )
@@ -221,13 +222,7 @@ def test_pulls_of_dipoles(snr: float, distance: float) -> None:
     flux = snr * noise_of_flux(psf)
     turns = rng.uniform(0, 2 * np.pi, n * n)
     half = 0.5 * distance * np.stack([np.cos(turns), np.sin(turns)], 1)
-    images = []
-    for sign in (1, -1):
-        each = iter(sign * half)
-        image, places = on_grid(
-            np.random.default_rng(9), n, step, lambda x, y, each=each: (profile * flux, *next(each))
-        )
-        images.append(image)
+    images, places = moved_on_grid(9, n, step, profile * flux, half)
     science, template = images
     variances = SIGMA**2 + GAIN * science, (0.4 * SIGMA) ** 2 + 0.1 * GAIN * template
     noisy = [

@@ -49,22 +49,24 @@ FAULTS_COUNT = pytest.mark.skipif(
 )
 
 
+def faults(program: str, *arguments: object) -> int:
+    """Page faults that a program counts in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        cwd=Path(__file__).parents[1],
+        env={"PATH": "", "NUMPY_MADVISE_HUGEPAGE": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout)
+
+
 @FAULTS_COUNT
 def test_freed_memory_is_not_asked_for_again() -> None:
-    def faults(reuse: bool) -> int:
-        done = subprocess.run(
-            [sys.executable, "-c", FAULTS.format(reuse=reuse)],
-            cwd=Path(__file__).parents[1],
-            env={"PATH": "", "NUMPY_MADVISE_HUGEPAGE": "0"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return int(done.stdout)
-
     # 64 MB are 15,600 pages, ten times.
-    assert faults(reuse=False) > 100_000
-    assert faults(reuse=True) < 5_000
+    assert faults(FAULTS.format(reuse=False)) > 100_000
+    assert faults(FAULTS.format(reuse=True)) < 5_000
 
 
 AHEAD = """
@@ -87,20 +89,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 def test_memory_is_touched_before_it_is_wanted(tmp_path: Path) -> None:
     image = tmp_path / "image.fits"
     image.write_bytes(bytes(20_000_000))
-
-    def faults(*files: Path) -> int:
-        done = subprocess.run(
-            [sys.executable, "-c", AHEAD, *map(str, files)],
-            cwd=Path(__file__).parents[1],
-            env={"PATH": "", "NUMPY_MADVISE_HUGEPAGE": "0"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return int(done.stdout)
-
-    assert faults(tmp_path / "missing.fits") > 10_000
-    assert faults(image) < 1_000
+    assert faults(AHEAD, tmp_path / "missing.fits") > 10_000
+    assert faults(AHEAD, image) < 1_000
 
 
 def frame(level: float) -> Exposure:

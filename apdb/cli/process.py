@@ -92,6 +92,7 @@ def process(
     """
     from pipeline.memory import reuse_memory, touch_ahead
 
+    # Before the stages are imported: that takes as long.
     if reuse_memory():
         touch_ahead([science, template, bias, dark, flat])
     from pipeline.process.config import read_config

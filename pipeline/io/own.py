@@ -100,8 +100,7 @@ def to_hdus(exposure: Exposure, compress: bool, quantize: float | None) -> fits.
     mask = fits.Header()
     for keyword, bit in planes_header().items():
         mask["HIERARCH " + keyword if len(keyword) > 8 else keyword] = bit
-    even = bool(exposure.variance.min() == exposure.variance.max())
-    of_image, of_mask, of_variance = _compression(compress, quantize, even)
+    of_image, of_mask, of_variance = _compression(exposure, compress, quantize)
     hdus = [
         primary,
         _image_hdu(exposure.image, image, "IMAGE", of_image),
@@ -154,7 +153,9 @@ def read(hdus: fits.HDUList, name: str) -> Exposure:
     )
 
 
-def _compression(compress: bool, quantize: float | None, even: bool) -> tuple[dict[str, Any], ...]:
+def _compression(
+    exposure: Exposure, compress: bool, quantize: float | None
+) -> tuple[dict[str, Any], ...]:
     """Return how image, mask and variance are compressed; nothing for those that are not."""
     if not compress:
         return {}, {}, {}
@@ -162,7 +163,7 @@ def _compression(compress: bool, quantize: float | None, even: bool) -> tuple[di
     if quantize is None:
         # Sorted bytes make gzip fit for a variance, at five times the time to read one that is
         # the same everywhere.
-        kind = "GZIP_1" if even else "GZIP_2"
+        kind = "GZIP_1" if exposure.variance.min() == exposure.variance.max() else "GZIP_2"
         return {}, mask, {"compression_type": kind, "quantize_level": 0.0}
     steps = {"compression_type": "RICE_1", "quantize_level": quantize, "quantize_method": 1}
     return steps, mask, steps

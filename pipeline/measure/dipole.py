@@ -8,15 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.exposure import Exposure
-from pipeline.forced.windows import (
-    Bools,
-    Floats,
-    Ints,
-    Windows,
-    core_half,
-    cut,
-    point_sources,
-)
+from pipeline.forced.windows import Bools, Floats, Ints, Windows, core_half, cut, point_sources
 from pipeline.measure.centroid import Points, fit_points
 from pipeline.measure.fit import fit_models
 from pipeline.measure.shapes import psf_shapes, source_shapes
@@ -154,11 +146,11 @@ def _fit_block(
     windows = cut(difference, None, middle[:, 0], middle[:, 1], half)
     points = [_points(image, middle) for image in direct]
     star = _are_stars(points[0]) | _are_stars(points[1])
-    extents, galaxy = _extents(direct, middle, windows, star)
+    extents = _extents(direct, middle, windows, star)
     profiles = _profiles(psf, windows, extents)
     fluxes, doubts, shared = zip(
         *(
-            _direct_flux(image, found, extents, windows, star, galaxy)
+            _direct_flux(image, found, extents, windows, star)
             for image, found in zip(direct, points, strict=True)
         ),
         strict=True,
@@ -179,7 +171,7 @@ def _fit_block(
     model = _DipoleModel(profiles, windows)
     guess = np.maximum(np.abs(mean), 1e-3)
     # Peaks of galaxies' lobes are where these are steepest, however little they moved.
-    near = np.where(galaxy, _GALAXY_START, 1.0)[:, np.newaxis]
+    near = np.where(_are_galaxies(extents), _GALAXY_START, 1.0)[:, np.newaxis]
     lobes = [middle + near * (peak - middle) - origin for peak in (positive, negative)]
     start = np.column_stack([guess, lobes[0], guess, lobes[1]])
     fit = fit_models(model, start, data, weight, variance, common)
@@ -209,25 +201,29 @@ def _are_stars(points: Points) -> Bools:
     )
 
 
+def _are_galaxies(extents: Floats) -> Bools:
+    return np.asarray(extents[:, 0] > 0, np.bool_)
+
+
 def _profiles(psf: Psf, windows: Windows, extents: Floats) -> Floats:
     """Return what sources of some extents look like through a PSF.
 
     Point sources would have to be far apart and faint to look like the lobes of a galaxy.
     """
     profiles: Floats = psf.at(windows.x, windows.y)
-    wide = extents[:, 0] > 0
+    wide = _are_galaxies(extents)
     profiles[wide] = _convolved(profiles[wide], extents[wide])
     return profiles
 
 
 def _extents(
     direct: tuple[Exposure, Exposure], at: Floats, windows: Windows, star: Bools
-) -> tuple[Floats, Bools]:
-    """Return xx, xy, yy of sources beyond the PSF on direct images, and which are galaxies."""
-    extents, galaxy = np.zeros((len(star), 3)), np.zeros(len(star), np.bool_)
+) -> Floats:
+    """Return xx, xy, yy of galaxies beyond the PSF on direct images; 0 of all others."""
+    extents = np.zeros((len(star), 3))
     others = np.flatnonzero(~star)
     if not len(others):
-        return extents, galaxy
+        return extents
     x, y = at[others].T
     excess = np.zeros((len(others), 3))
     for image in direct:
@@ -242,8 +238,8 @@ def _extents(
     xx, xy, yy = excess.T
     with np.errstate(invalid="ignore"):
         wide = (xx > 0) & (yy > 0) & (xx * yy > xy**2)
-    galaxy[others[wide]], extents[others[wide]] = True, excess[wide]
-    return extents, galaxy
+    extents[others[wide]] = excess[wide]
+    return extents
 
 
 def _usable_around(image: Exposure, x: Floats, y: Floats, half: int) -> Bools:
@@ -271,7 +267,6 @@ def _direct_flux(
     extents: Floats,
     windows: Windows,
     star: Bools,
-    galaxy: Bools,
 ) -> tuple[Floats, Floats, Floats]:
     """Return flux of the source on a direct image, and the variance to believe it with.
 
@@ -282,6 +277,7 @@ def _direct_flux(
         for found, middle in ((points.x, windows.x), (points.y, windows.y))
     )
     assert image.psf is not None
+    galaxy = _are_galaxies(extents)
     (model,) = point_sources(_profiles(image.psf, windows, extents), dx, dy, windows.half)
     pixels = cut(image, None, windows.x.astype(float), windows.y.astype(float), windows.half)
     model = model * windows.good * pixels.good

@@ -189,8 +189,7 @@ def _better_ends(field: _Field, trails: Trails, i: int) -> Floats | None:
 def _through_pieces(field: _Field, trails: Trails, i: int, reach: float) -> list[_Line]:
     """Return lines from a source to others that may be pieces of the same trail."""
     line = _fitted_line(trails, i)
-    offset = field.sources[:, :2] - [line.x, line.y]
-    along, across = offset @ line.unit, offset @ [-line.unit[1], line.unit[0]]
+    along, across = _from_line(field, line)
     turn = 3.0 * field.noise[i] * _errors(trails, i)[1] / line.length
     with np.errstate(invalid="ignore"):
         pieces = (np.abs(along) > 0.5 * line.length) & (np.abs(along) < 0.5 * line.length + reach)

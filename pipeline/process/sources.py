@@ -78,13 +78,11 @@ class Sources:
         wanted = [path for name, path in self._frames.items() if name not in self._masters]
         if self._template is not None and self._template not in self._templates:
             wanted.append(self._template)
-        wanted = [path for path in wanted if path not in self._begun]
-        if not wanted:
-            return
-        # As many as the processors: the decompressors work beside each other.
+        # Two, for the decompressors work beside each other.
         pool = ThreadPoolExecutor(2, "apdb-reading")
         for path in wanted:
-            self._begun[path] = pool.submit(read_exposure, path)
+            if path not in self._begun:
+                self._begun[path] = pool.submit(read_exposure, path)
         pool.shutdown(wait=False)
 
     def forget(self) -> None:
