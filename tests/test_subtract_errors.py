@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from detect_tools import assert_pulls
+from scipy.signal import fftconvolve
 from scipy.spatial import cKDTree
 
 from pipeline.calibrate import calibrate
@@ -13,6 +14,7 @@ from pipeline.psf import Psf
 from pipeline.scene import simulate_field
 from pipeline.subtract import Kernel
 from pipeline.subtract.agreement import agreement
+from pipeline.subtract.apply import Noise, psf_of, whiten
 
 SIZE = (1000, 800)
 
@@ -56,6 +58,42 @@ def test_errors_are_the_scatter_of_what_the_models_say() -> None:
     spread = np.tile(places, 6).std(ddof=1)
     assert found.flux == pytest.approx(slope * spread, rel=0.05)
     assert found.position == pytest.approx(delta * spread / np.sqrt(2.0), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "boosted"), [(1.0, "plain"), (4.0, "convolved")], ids=["plain", "convolved"]
+)
+def test_fluxes_scatter_as_the_variance_says_where_a_source_adds_noise(
+    ratio: float, boosted: str
+) -> None:
+    shape, right = (240, 480), np.s_[20:-20, 260:460]
+    rng = np.random.default_rng(5)
+    kernel = Kernel(gaussians(2.0, 10), 0, shape[::-1])
+    levels = {"plain": 1.0, "convolved": ratio}
+    variances = {name: np.full(shape, level, np.float32) for name, level in levels.items()}
+    variances[boosted][:, 240:] *= 20.0
+    wide = Psf.constant(gaussians(2.5)[0], shape[::-1])
+    usable = np.zeros(shape, bool)
+    usable[:, :240] = True  # the level of the noise is that of the sky
+    noise = Noise(variances["plain"], variances["convolved"], kernel, usable)
+    pulls = []
+    for _ in range(10):
+        plain, convolved = (
+            rng.normal(size=shape) * np.sqrt(variances[name]) for name in ("plain", "convolved")
+        )
+        difference = plain - fftconvolve(convolved, kernel.images[0], mode="same")
+        white, variance, nodes = whiten(
+            difference.astype(np.float32), noise, wide, 14, 1, decorrelate=True
+        )
+        # the fit of the PSF at every pixel, and what its error is by the variance of pixels
+        profile = psf_of(wide, nodes, shape).at(350.0, 120.0)[0][::-1, ::-1]
+        flux, square = (
+            fftconvolve(each, weight, mode="same")
+            for each, weight in ((white, profile), (variance, np.square(profile)))
+        )
+        pulls.append((flux / np.sqrt(square))[right])
+    # some 4,000 PSFs
+    assert np.std(pulls) == pytest.approx(1.0, abs=0.05)
 
 
 @pytest.mark.parametrize("case", ["worse_template", pytest.param("easy", marks=pytest.mark.slow)])

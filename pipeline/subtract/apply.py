@@ -113,9 +113,13 @@ class Noise:
 
 
 def whiten(
-    difference: Image, noise: Noise, half: int, workers: int, *, decorrelate: bool
+    difference: Image, noise: Noise, psf: Psf, half: int, workers: int, *, decorrelate: bool
 ) -> tuple[Image, Image, Floats]:
     """Whiten a difference and follow its variance.
+
+    White is the noise of the sky.  What a source adds to the noise of one image is as correlated as
+    that image's filter makes it, and a fit of the PSF meets more of it, or less, than its pixels
+    show.  In the variance it counts with what the fit meets.
 
     Parameters
     ----------
@@ -123,6 +127,8 @@ def whiten(
         A - κ∗B, or its negative.
     noise : Noise
         Variances and κ.
+    psf : Psf
+        PSF of the image that is not convolved.
     half : int
         Pixels on either side of the middle of the whitening kernel.
     workers : int
@@ -152,12 +158,24 @@ def whiten(
         filters = transfer(psi, tile.side)
         patch = tile.patch(difference)
         white[tile.rows, tile.columns] = tile.core(inverse(forward(patch) * filters, tile.side))
-        power = forward(tile.patch(noise.plain)) * transfer(np.square(psi), tile.side)
-        power += forward(tile.patch(noise.convolved)) * transfer(np.square(both), tile.side)
+        of_plain, of_convolved = np.square(psi), np.square(both)
+        if decorrelate:
+            profile = full(psf.at(*tile.middle)[0], psi)
+            of_plain *= _met(profile, psi)
+            of_convolved *= _met(profile, both)
+        power = forward(tile.patch(noise.plain)) * transfer(of_plain, tile.side)
+        power += forward(tile.patch(noise.convolved)) * transfer(of_convolved, tile.side)
         variance[tile.rows, tile.columns] = tile.core(inverse(power, tile.side))
 
     for_each(_work, pieces, workers)
     return white, variance, _at_nodes(noise, pieces, shape, half, decorrelate=decorrelate)
+
+
+def _met(profile: Floats, kernel: Floats) -> float:
+    """Variance of a fit of a profile to noise filtered with a kernel, over what its pixels say."""
+    alone = np.square(profile).sum() * np.square(kernel).sum()
+    # Backwards, since the fit correlates.
+    return float(np.square(full(profile, kernel[::-1, ::-1])).sum() / alone)
 
 
 def _at_nodes(

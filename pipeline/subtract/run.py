@@ -153,11 +153,12 @@ def _whitened(
     narrow, wide = (template, science) if forward else (science, template)
     noise = apply.Noise(wide.variance, narrow.variance, found.kernel, raw.usable)
     half = config.decorrelation_half or found.kernel.half + 4
+    own = psf_of(wide)
     image, variance, nodes = apply.whiten(
-        raw.image, noise, half, config.workers, decorrelate=config.decorrelate
+        raw.image, noise, own, half, config.workers, decorrelate=config.decorrelate
     )
     variance /= np.float32(models.scale**2)
-    psf = apply.psf_of(psf_of(wide), nodes, science.shape, models.shift)
+    psf = apply.psf_of(own, nodes, science.shape, models.shift)
     where = found.where
     left = quality.residual_fraction(raw.image, variance, science.image, where)
     if left > config.max_residual:

@@ -3,14 +3,15 @@
 -- contract: chi squared about the weighted mean. J with each point paired with itself (Welch & Stetson 1993, Stetson
 --   1996): the mean of sign(P) sqrt(|P|), P = delta^2 - 1, delta = sqrt(n / (n - 1)) (flux - mean) / err. Its mean is
 --   reweighted by 1 / (1 + (delta / 2)^2) from the weighted mean on, until it moves by less than 1e-6 both
---   absolutely and of itself, at most 20 times, as in ap_association.
+--   absolutely and of itself, at most 20 times, as in ap_association; of up to 8 points that is looked at every
+--   second time.
 -- args:
 --   p_flux [nJy]: fluxes
 --   p_weight [nJy^-2]: 1 / err^2
 -- returns: chi squared, null without points; the index, null for fewer than 2
 -- errors: none
 -- locks: none
--- cost: 20 us for 7 points
+-- cost: 18 us for 6 points
 create or replace function apdb.scatter_of(p_flux double precision[], p_weight double precision[])
 returns double precision[]
 language plpgsql immutable parallel safe
@@ -61,9 +62,9 @@ begin
         return array[v_chi2, null];
     end if;
 
-    -- The first 8 points, most often all there are, go into variables of their own, few of them through one statement an
-    -- iteration: looks into arrays and the number of statements cost more than the arithmetic. Those that are missing
-    -- have infinite variance, so no weight.
+    -- The first 8 points, most often all there are, go into variables of their own, through one statement an iteration:
+    -- looks into arrays and the number of statements cost more than the arithmetic. Those that are missing have infinite
+    -- variance, so no weight.
     x1 := coalesce(p_flux[1], 0.0);
     a1 := coalesce(c_one / (v_quarter * p_weight[1]), c_none);
     x2 := coalesce(p_flux[2], 0.0);
@@ -80,66 +81,140 @@ begin
     a7 := coalesce(c_one / (v_quarter * p_weight[7]), c_none);
     x8 := coalesce(p_flux[8], 0.0);
     a8 := coalesce(c_one / (v_quarter * p_weight[8]), c_none);
-    for i in 1..20 loop
-        if n <= 4 then
+    if n <= 4 then
+        for i in 1..10 loop
             v_next := (
-                x1 / (a1 + (x1 - v_mean) * (x1 - v_mean))
-                + x2 / (a2 + (x2 - v_mean) * (x2 - v_mean))
-                + x3 / (a3 + (x3 - v_mean) * (x3 - v_mean))
-                + x4 / (a4 + (x4 - v_mean) * (x4 - v_mean))
+                apdb.share_of(x1, x1, a1, v_mean)
+                + apdb.share_of(x2, x2, a2, v_mean)
+                + apdb.share_of(x3, x3, a3, v_mean)
+                + apdb.share_of(x4, x4, a4, v_mean)
             ) / (
-                c_one / (a1 + (x1 - v_mean) * (x1 - v_mean))
-                + c_one / (a2 + (x2 - v_mean) * (x2 - v_mean))
-                + c_one / (a3 + (x3 - v_mean) * (x3 - v_mean))
-                + c_one / (a4 + (x4 - v_mean) * (x4 - v_mean))
+                apdb.share_of(c_one, x1, a1, v_mean)
+                + apdb.share_of(c_one, x2, a2, v_mean)
+                + apdb.share_of(c_one, x3, a3, v_mean)
+                + apdb.share_of(c_one, x4, a4, v_mean)
             );
-        elsif n <= 6 then
+            v_mean := (
+                apdb.share_of(x1, x1, a1, v_next)
+                + apdb.share_of(x2, x2, a2, v_next)
+                + apdb.share_of(x3, x3, a3, v_next)
+                + apdb.share_of(x4, x4, a4, v_next)
+            ) / (
+                apdb.share_of(c_one, x1, a1, v_next)
+                + apdb.share_of(c_one, x2, a2, v_next)
+                + apdb.share_of(c_one, x3, a3, v_next)
+                + apdb.share_of(c_one, x4, a4, v_next)
+            );
+            exit when abs(v_mean - v_next) < c_tolerance and abs(v_mean - v_next) < c_tolerance * abs(v_mean);
+        end loop;
+    elsif n <= 6 then
+        for i in 1..10 loop
             v_next := (
-                x1 / (a1 + (x1 - v_mean) * (x1 - v_mean))
-                + x2 / (a2 + (x2 - v_mean) * (x2 - v_mean))
-                + x3 / (a3 + (x3 - v_mean) * (x3 - v_mean))
-                + x4 / (a4 + (x4 - v_mean) * (x4 - v_mean))
-                + x5 / (a5 + (x5 - v_mean) * (x5 - v_mean))
-                + x6 / (a6 + (x6 - v_mean) * (x6 - v_mean))
+                apdb.share_of(x1, x1, a1, v_mean)
+                + apdb.share_of(x2, x2, a2, v_mean)
+                + apdb.share_of(x3, x3, a3, v_mean)
+                + apdb.share_of(x4, x4, a4, v_mean)
+                + apdb.share_of(x5, x5, a5, v_mean)
+                + apdb.share_of(x6, x6, a6, v_mean)
             ) / (
-                c_one / (a1 + (x1 - v_mean) * (x1 - v_mean))
-                + c_one / (a2 + (x2 - v_mean) * (x2 - v_mean))
-                + c_one / (a3 + (x3 - v_mean) * (x3 - v_mean))
-                + c_one / (a4 + (x4 - v_mean) * (x4 - v_mean))
-                + c_one / (a5 + (x5 - v_mean) * (x5 - v_mean))
-                + c_one / (a6 + (x6 - v_mean) * (x6 - v_mean))
+                apdb.share_of(c_one, x1, a1, v_mean)
+                + apdb.share_of(c_one, x2, a2, v_mean)
+                + apdb.share_of(c_one, x3, a3, v_mean)
+                + apdb.share_of(c_one, x4, a4, v_mean)
+                + apdb.share_of(c_one, x5, a5, v_mean)
+                + apdb.share_of(c_one, x6, a6, v_mean)
             );
-        else
+            v_mean := (
+                apdb.share_of(x1, x1, a1, v_next)
+                + apdb.share_of(x2, x2, a2, v_next)
+                + apdb.share_of(x3, x3, a3, v_next)
+                + apdb.share_of(x4, x4, a4, v_next)
+                + apdb.share_of(x5, x5, a5, v_next)
+                + apdb.share_of(x6, x6, a6, v_next)
+            ) / (
+                apdb.share_of(c_one, x1, a1, v_next)
+                + apdb.share_of(c_one, x2, a2, v_next)
+                + apdb.share_of(c_one, x3, a3, v_next)
+                + apdb.share_of(c_one, x4, a4, v_next)
+                + apdb.share_of(c_one, x5, a5, v_next)
+                + apdb.share_of(c_one, x6, a6, v_next)
+            );
+            exit when abs(v_mean - v_next) < c_tolerance and abs(v_mean - v_next) < c_tolerance * abs(v_mean);
+        end loop;
+    elsif n <= 8 then
+        for i in 1..10 loop
+            v_next := (
+                apdb.share_of(x1, x1, a1, v_mean)
+                + apdb.share_of(x2, x2, a2, v_mean)
+                + apdb.share_of(x3, x3, a3, v_mean)
+                + apdb.share_of(x4, x4, a4, v_mean)
+                + apdb.share_of(x5, x5, a5, v_mean)
+                + apdb.share_of(x6, x6, a6, v_mean)
+                + apdb.share_of(x7, x7, a7, v_mean)
+                + apdb.share_of(x8, x8, a8, v_mean)
+            ) / (
+                apdb.share_of(c_one, x1, a1, v_mean)
+                + apdb.share_of(c_one, x2, a2, v_mean)
+                + apdb.share_of(c_one, x3, a3, v_mean)
+                + apdb.share_of(c_one, x4, a4, v_mean)
+                + apdb.share_of(c_one, x5, a5, v_mean)
+                + apdb.share_of(c_one, x6, a6, v_mean)
+                + apdb.share_of(c_one, x7, a7, v_mean)
+                + apdb.share_of(c_one, x8, a8, v_mean)
+            );
+            v_mean := (
+                apdb.share_of(x1, x1, a1, v_next)
+                + apdb.share_of(x2, x2, a2, v_next)
+                + apdb.share_of(x3, x3, a3, v_next)
+                + apdb.share_of(x4, x4, a4, v_next)
+                + apdb.share_of(x5, x5, a5, v_next)
+                + apdb.share_of(x6, x6, a6, v_next)
+                + apdb.share_of(x7, x7, a7, v_next)
+                + apdb.share_of(x8, x8, a8, v_next)
+            ) / (
+                apdb.share_of(c_one, x1, a1, v_next)
+                + apdb.share_of(c_one, x2, a2, v_next)
+                + apdb.share_of(c_one, x3, a3, v_next)
+                + apdb.share_of(c_one, x4, a4, v_next)
+                + apdb.share_of(c_one, x5, a5, v_next)
+                + apdb.share_of(c_one, x6, a6, v_next)
+                + apdb.share_of(c_one, x7, a7, v_next)
+                + apdb.share_of(c_one, x8, a8, v_next)
+            );
+            exit when abs(v_mean - v_next) < c_tolerance and abs(v_mean - v_next) < c_tolerance * abs(v_mean);
+        end loop;
+    else
+        for i in 1..20 loop
             v_fluxes
-                := x1 / (a1 + (x1 - v_mean) * (x1 - v_mean))
-                + x2 / (a2 + (x2 - v_mean) * (x2 - v_mean))
-                + x3 / (a3 + (x3 - v_mean) * (x3 - v_mean))
-                + x4 / (a4 + (x4 - v_mean) * (x4 - v_mean))
-                + x5 / (a5 + (x5 - v_mean) * (x5 - v_mean))
-                + x6 / (a6 + (x6 - v_mean) * (x6 - v_mean))
-                + x7 / (a7 + (x7 - v_mean) * (x7 - v_mean))
-                + x8 / (a8 + (x8 - v_mean) * (x8 - v_mean));
+                := apdb.share_of(x1, x1, a1, v_mean)
+                + apdb.share_of(x2, x2, a2, v_mean)
+                + apdb.share_of(x3, x3, a3, v_mean)
+                + apdb.share_of(x4, x4, a4, v_mean)
+                + apdb.share_of(x5, x5, a5, v_mean)
+                + apdb.share_of(x6, x6, a6, v_mean)
+                + apdb.share_of(x7, x7, a7, v_mean)
+                + apdb.share_of(x8, x8, a8, v_mean);
             v_weights
-                := c_one / (a1 + (x1 - v_mean) * (x1 - v_mean))
-                + c_one / (a2 + (x2 - v_mean) * (x2 - v_mean))
-                + c_one / (a3 + (x3 - v_mean) * (x3 - v_mean))
-                + c_one / (a4 + (x4 - v_mean) * (x4 - v_mean))
-                + c_one / (a5 + (x5 - v_mean) * (x5 - v_mean))
-                + c_one / (a6 + (x6 - v_mean) * (x6 - v_mean))
-                + c_one / (a7 + (x7 - v_mean) * (x7 - v_mean))
-                + c_one / (a8 + (x8 - v_mean) * (x8 - v_mean));
+                := apdb.share_of(c_one, x1, a1, v_mean)
+                + apdb.share_of(c_one, x2, a2, v_mean)
+                + apdb.share_of(c_one, x3, a3, v_mean)
+                + apdb.share_of(c_one, x4, a4, v_mean)
+                + apdb.share_of(c_one, x5, a5, v_mean)
+                + apdb.share_of(c_one, x6, a6, v_mean)
+                + apdb.share_of(c_one, x7, a7, v_mean)
+                + apdb.share_of(c_one, x8, a8, v_mean);
             for k in 9..n loop
-                v_weight := c_one / (c_one / (v_quarter * p_weight[k]) + (p_flux[k] - v_mean) * (p_flux[k] - v_mean));
+                v_weight := apdb.share_of(c_one, p_flux[k], c_one / (v_quarter * p_weight[k]), v_mean);
                 v_weights := v_weights + v_weight;
                 v_fluxes := v_fluxes + v_weight * p_flux[k];
             end loop;
-            v_next := v_fluxes / v_weights;
-        end if;
-        exit when abs(v_next - v_mean) < c_tolerance and abs(v_next - v_mean) < c_tolerance * abs(v_next);
-        v_mean := v_next;
-    end loop;
+            v_next := v_mean;
+            v_mean := v_fluxes / v_weights;
+            exit when abs(v_mean - v_next) < c_tolerance and abs(v_mean - v_next) < c_tolerance * abs(v_mean);
+        end loop;
+    end if;
     for i in 1..n loop
-        v_p := 4.0 * v_quarter * p_weight[i] * (p_flux[i] - v_next) * (p_flux[i] - v_next) - c_one;
+        v_p := 4.0 * v_quarter * p_weight[i] * (p_flux[i] - v_mean) * (p_flux[i] - v_mean) - c_one;
         v_j := v_j + sign(v_p) * sqrt(abs(v_p));
     end loop;
     return array[v_chi2, v_j / n];
