@@ -124,6 +124,39 @@ def test_new_points_while_an_object_is_worked_on_are_not_lost(
     assert db.astrometry(int(ids[0]))["n_points"][0] == 4
 
 
+def test_what_another_session_finishes_meanwhile_is_not_done_again(
+    db: apdb.Apdb, plain_connection: psycopg.Connection[Any], dsn: str
+) -> None:
+    stored_field(db, n_objects=3, n_visits=4)
+    db.characterize()
+    stored_field(db, n_objects=3, n_visits=1, first_visit=5)
+    assert enqueued(plain_connection, None) == 3
+    stored_field(db, n_objects=3, n_visits=1, first_visit=6)
+    found: list[int] = []
+
+    def look() -> None:
+        with psycopg.connect(dsn) as connection:
+            found.append(enqueued(connection, None))
+
+    # what a worker writes at its end, of the objects as they are now
+    plain_connection.execute(
+        "update apdb_base.dia_object_astrometry as a set object_store_seq = o.store_seq "
+        "from apdb_base.dia_object as o where o.dia_object_id = a.dia_object_id"
+    )
+    plain_connection.execute("delete from apdb_base.feature_queue")
+    other = threading.Thread(target=look)
+    other.start()
+    # it waits for the queue's rows that are being deleted
+    with psycopg.connect(dsn, autocommit=True) as watcher:
+        waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+        while watcher.execute(waiting).fetchone() == (0,):
+            time.sleep(0.02)
+    plain_connection.commit()
+    other.join()
+    assert found == [0]
+    assert queue(plain_connection) == {}
+
+
 def test_what_is_written(db: apdb.Apdb, plain_connection: psycopg.Connection[Any]) -> None:
     ids = stored_field(db, n_objects=2, n_visits=40, bands="r")
     db.characterize()

@@ -24,6 +24,7 @@ declare
     v_now double precision := apdb.mjd_tai(clock_timestamp());
     v_unknown bigint[];
     v_count integer;
+    v_done integer;
 begin
     perform pg_advisory_xact_lock(17012, 0);
     select array_agg(i.id order by i.id) into v_unknown
@@ -83,6 +84,17 @@ begin
     order by d.id
     on conflict (dia_object_id) do nothing;
     get diagnostics v_count = row_count;
+    if not p_all then
+        -- Who was at work on an object may have finished since it was found to be due: a new look sees that.
+        delete from apdb_base.feature_queue as q
+        using apdb_base.dia_object as o, apdb_base.dia_object_astrometry as a
+        where
+            q.due_mjd_tai = v_now and q.dia_object_id = o.dia_object_id and q.dia_object_id = a.dia_object_id
+            and a.store_seq_end is null and a.object_store_seq = o.store_seq and o.validity_end_mjd_tai is null
+            and not q.dia_object_id = any(coalesce(p_dia_object_ids, '{}'));
+        get diagnostics v_done = row_count;
+        v_count := v_count - v_done;
+    end if;
     update apdb_base.metadata as m
     set value = greatest(v_from, v_to)::text
     where m.name = 'state.features_store_seq';
