@@ -171,23 +171,42 @@ def test_contents(dsn: str, stored: list[Any], plain_connection: psycopg.Connect
     assert routine("bare", False) == strict
 
 
+def plan_of(connection: psycopg.Connection[Any], visit: apdb.Visit, explain: str) -> list[str]:
+    connection.execute(PLANNER)
+    plan = connection.execute(
+        f"{explain} select a.packet from apdb.assemble_packets("
+        f"{visit.visit}, {visit.detector}::smallint, {visit.midpoint_mjd_tai}, "
+        f"{visit.midpoint_mjd_tai - 365.0}, 1101::smallint, true, false, null, '', 0, false) as a"
+    ).fetchall()
+    connection.rollback()
+    return [line.strip() for (line,) in plan]
+
+
 def test_sources_of_a_visit_are_not_looked_for_among_those_of_all_visits(
     stored: list[Any], plain_connection: psycopg.Connection[Any]
 ) -> None:
     # To read them in the order of the objects from an index by object takes as long as the
     # partition is large; the planner does so where it can, since it may not sort.
-    visit = stored[-1].visit
-    plain_connection.execute(PLANNER)
-    plan = plain_connection.execute(
-        "explain select a.packet from apdb.assemble_packets("
-        f"{visit.visit}, {visit.detector}::smallint, {visit.midpoint_mjd_tai}, "
-        f"{visit.midpoint_mjd_tai - 365.0}, 1101::smallint, true, false, null, '', 0, false) as a"
-    ).fetchall()
-    lines = [line.strip() for (line,) in plan]
+    lines = plan_of(plain_connection, stored[-1].visit, "explain")
     scans = [k for k, line in enumerate(lines) if re.search(r"on dia_source_p\d+ ", line)]
     assert len(scans) == 1
     assert lines[scans[0] + 1].startswith("Index Cond: ")
     assert "visit = " in lines[scans[0] + 1]
+
+
+def test_forced_photometry_is_read_from_the_index_alone(
+    stored: list[Any], dsn: str, plain_connection: psycopg.Connection[Any]
+) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        # What is committed, but not on the disk yet, vacuum does not take as seen by all.
+        connection.execute("checkpoint")
+        connection.execute("vacuum apdb_base.dia_forced_source_fragment")
+    lines = plan_of(plain_connection, stored[-1].visit, "explain (analyze, timing off)")
+    scans = [k for k, line in enumerate(lines) if " on dia_forced_source_fragment_p" in line]
+    assert scans
+    for k in scans:
+        assert "Index Only Scan" in lines[k]
+        assert "Heap Fetches: 0" in lines[k + 1 : k + 4]
 
 
 def test_unknown_contents_and_visits_are_refused(

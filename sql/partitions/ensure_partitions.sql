@@ -2,8 +2,9 @@
 --
 -- contract: 30-day ranges aligned to multiples of 30 d MJD, for every partitioned table; 240-day ranges
 --   for fragments, which are read by object over a whole year: each partition costs a search of its
---   index. Called in a short transaction of its own before a visit, with lock_timeout, days ahead:
---   creating a partition needs the parent for itself for a moment.
+--   index. Vacuum comes to those soon, for what it has not seen cannot be read from the index alone.
+--   Called in a short transaction of its own before a visit, with lock_timeout, days ahead: creating a
+--   partition needs the parent for itself for a moment.
 -- args:
 --   p_from [d]: start of the span, MJD TAI
 --   p_to [d]: end of the span, MJD TAI
@@ -81,8 +82,9 @@ begin
             if to_regclass(format('apdb_base.%I', v_name)) is null then
                 execute format(
                     'create table apdb_base.%I partition of apdb_base.%I for values from (%s) to (%s)'
-                    ' with (autovacuum_analyze_scale_factor = 0.05)',
-                    v_name, v_table, v_lower, v_lower + v_width
+                    ' with (autovacuum_analyze_scale_factor = 0.05%s)',
+                    v_name, v_table, v_lower, v_lower + v_width,
+                    case when v_table like '%\_fragment' then ', autovacuum_vacuum_insert_scale_factor = 0.02' end
                 );
                 v_made := v_made || v_name;
             end if;
