@@ -3,8 +3,8 @@
 Fields with PSFs that vary, hundreds of stars and transients of every brightness are calibrated, subtracted,
 detected and measured.  Given are mean and width of (measured - true) / error of fluxes and positions, by
 signal-to-noise.  Sources of an image share what its PSF, kernel and world coordinates have of errors, so that
-the errors of means and widths are those between images.  Trails and dipoles by S/N and length are those of
-differences made by hand (`pulls_shapes.py`).  No database.
+the errors of means and widths are those between images.  Trails and dipoles go through all stages too
+(`pulls_movers.py`); by S/N and length they are those of differences made by hand (`pulls_shapes.py`).  No database.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from rich.progress import track
 from rich.table import Table as Shown
 
 from benchmarks.common import write_results
+from benchmarks.pulls_movers import QUANTITIES as MOVER_QUANTITIES
+from benchmarks.pulls_movers import movers
 from benchmarks.pulls_shapes import shapes
 from pipeline.calibrate import calibrate
 from pipeline.classify.search import search
@@ -101,6 +103,22 @@ def run(case: str, seeds: range) -> dict[str, Any]:
     }
 
 
+def run_movers(cases: list[str], seeds: range) -> list[dict[str, Any]]:
+    """Pulls of trails and dipoles through all stages, and a table of them."""
+    shown = Shown("shape", "case", "S/N", "found", *(f"{q}: mean, width" for q in MOVER_QUANTITIES))
+    found = []
+    for what, case, snr, one in track(movers(cases, seeds), "movers", transient=True):
+        found.append({"shape": what, "case": case, "snr": snr} | one)
+        texts = [
+            f"{one[q]['mean']:+.2f}±{one[q]['mean_err']:.2f} {one[q]['width']:.2f}±{one[q]['width_err']:.2f}"
+            for q in MOVER_QUANTITIES
+            if q in one
+        ]
+        shown.add_row(what, case, snr, str(one["n"]), *texts)
+    Console().print(shown)
+    return found
+
+
 def run_shapes(n_images: int, seed: int) -> list[dict[str, Any]]:
     """Pulls of trails and dipoles, and a table of them."""
     shown = Shown(
@@ -135,6 +153,7 @@ def main() -> int:
     )
     made.add_argument("--cases", nargs="*", default=sorted(CASES), help="as in `simulate_field`")
     made.add_argument("--images", type=int, default=20, help="of each case")
+    made.add_argument("--mover-images", type=int, default=20, help="of each case, of what moved")
     made.add_argument("--shape-images", type=int, default=1, help="of each trail and dipole")
     made.add_argument("--seed", type=int, default=41, help="of the first image")
     made.add_argument("--output", type=Path, help="where to write the results as JSON")
@@ -151,8 +170,16 @@ def main() -> int:
             ]
             shown.add_row(case, snr, str(one["n"]), *texts)
     Console().print(shown)
+    moved = run_movers(args.cases, range(args.seed, args.seed + args.mover_images))
     found = run_shapes(args.shape_images, args.seed) if args.shape_images else []
-    content = {"images": args.images, "seed": args.seed, "cases": results, "shapes": found}
+    content = {
+        "images": args.images,
+        "mover_images": args.mover_images,
+        "seed": args.seed,
+        "cases": results,
+        "movers": moved,
+        "shapes": found,
+    }
     path = write_results("pulls", content, args.output)
     Console(stderr=True).print(f"results in {path}")
     return 0

@@ -168,9 +168,9 @@ def _pulls(
     )
 
 
-def described(pulls: Table, drawn: int) -> dict[str, Any]:
+def described(pulls: Table) -> dict[str, Any]:
     """Number, means and widths, the latter also by the middle 68%."""
-    found: dict[str, Any] = {"drawn": drawn, "n": len(pulls)}
+    found: dict[str, Any] = {"n": len(pulls)}
     if len(pulls) < 10:
         return found
     for name in pulls.colnames:
@@ -195,5 +195,5 @@ def shapes(n_images: int, seed: int) -> Iterator[tuple[str, str, float, float, d
             for k, (snr, length) in enumerate(cases):
                 rng = np.random.default_rng([seed, k])
                 images = [make(rng, snr, length, noise) for _ in range(n_images)]
-                pulls = described(vstack(images), n_images * SIDE**2)
+                pulls = {"drawn": n_images * SIDE**2} | described(vstack(images))
                 yield what, noise, snr, length, pulls

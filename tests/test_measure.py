@@ -30,6 +30,7 @@ from pipeline.measure import MeasureConfig, measure
 from pipeline.psf import Psf
 from pipeline.scene import simulate_field
 from pipeline.subtract import Difference, SubtractConfig, subtract
+from pipeline.subtract.agreement import Agreement
 
 FWHM = 4.0
 #: Of a sky pixel, and of a photon [nJy²].
@@ -244,6 +245,60 @@ def test_pulls_of_dipoles(snr: float, distance: float) -> None:
     assert_pulls(table["dipole_flux_diff"], 0.0, table["dipole_flux_diff_err"])
     assert_pulls(table["dipole_mean_flux"], flux, table["dipole_mean_flux_err"])
     assert_pulls(table["y"], places[index, 1], table["y_err"])
+
+
+def test_stars_beside_a_dipole_do_not_count_as_its_light() -> None:
+    rng = np.random.default_rng(18)
+    n, step, distance = 8, 60, 1.0
+    profile, psf = moffat(FWHM, (step * n, step * n))
+    flux = 150 * noise_of_flux(psf)
+    turns = rng.uniform(0, 2 * np.pi, n * n)
+    half = 0.5 * distance * np.stack([np.cos(turns), np.sin(turns)], 1)
+    images, places = moved_on_grid(9, n, step, profile * flux, half)
+    away = iter(10.0 * np.stack([np.cos(3 * turns), np.sin(3 * turns)], 1))
+    beside, _ = on_grid(
+        np.random.default_rng(9), n, step, lambda x, y: (profile * flux, *next(away))
+    )
+    noisy = [image + beside + rng.normal(0.0, SIGMA, image.shape) for image in images]
+    made = difference(noisy[0] - noisy[1], 2 * SIGMA**2, psf)
+    direct = [difference(image, SIGMA**2, psf).exposure for image in noisy]
+    table = measure(detect(made), replace(made, matched_template=direct[1]), direct[0])
+    table, index = matched(table, places)
+    table, index = table[table["is_dipole"]], index[table["is_dipole"]]
+    assert len(table) > 0.9 * n * n
+    wcs = made.exposure.wcs
+    plus, minus = (wcs.pixel_to_world(*(places + sign * half)[index].T) for sign in (1, -1))
+    assert_pulls(table["dipole_mean_flux"], flux, table["dipole_mean_flux_err"])
+    assert_pulls(table["dipole_length"], plus.separation(minus).arcsec, table["dipole_length_err"])
+
+
+def test_trails_and_dipoles_have_what_models_leave_open_in_their_errors() -> None:
+    rng = np.random.default_rng(28)
+    n, step = 5, 60
+    profile, psf = moffat(FWHM, (step * n, step * n))
+    flux = 500 * noise_of_flux(psf)
+    half = np.tile([0.4, 0.3], (n * n, 1))
+    images, _ = moved_on_grid(9, n, step, profile * flux, half)
+    noisy = [image + rng.normal(0.0, SIGMA, image.shape) for image in images]
+    made = difference(noisy[0] - noisy[1], 2 * SIGMA**2, psf)
+    direct = [difference(image, SIGMA**2, psf).exposure for image in noisy]
+    made = replace(made, matched_template=direct[1])
+    known, open_ = (
+        measure(detect(made), replace(made, models=models), direct[0])
+        for models in (Agreement(), Agreement(flux=0.01, position=0.02))
+    )
+    assert known["is_dipole"].all()
+    more = {
+        name: np.sqrt(open_[f"{name}_err"] ** 2 - known[f"{name}_err"] ** 2)
+        for name in ("dipole_mean_flux", "dipole_flux_diff", "dipole_length")
+    }
+    # 1% of the flux; 1% of a pixel and 0.02 pixels, added in quadrature.
+    for name in ("dipole_mean_flux", "dipole_flux_diff"):
+        np.testing.assert_allclose(more[name], 0.01 * known["dipole_mean_flux"], rtol=0.02)
+    scale = np.sqrt(np.abs(np.linalg.det(made.exposure.wcs.wcs.cd))) * 3600
+    length = np.asarray(known["dipole_length"], float) / scale
+    expected = scale * np.hypot(0.01 * length, 0.02)
+    np.testing.assert_allclose(more["dipole_length"], expected, rtol=0.02)
 
 
 PLANES = {

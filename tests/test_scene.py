@@ -137,6 +137,29 @@ def test_field_has_what_its_truth_says(case: str) -> None:
     assert np.abs(pull).max() < 5
 
 
+def test_movers_have_the_lengths_and_the_light_that_their_truth_says() -> None:
+    field = simulate_field(6, (560, 560), 0, 0, 0, movers=True)
+    truth = field.truth
+    trails = truth[truth["kind"] == "trail"]
+    assert len(trails) == np.sum(truth["kind"] == "moved_to") == 8
+    length = np.hypot(trails["trail_east"], trails["trail_north"]) / 0.2
+    assert 5 <= length.min() < length.max() <= 60
+    image = field.science.image.astype(float)
+    bright = trails[trails["snr"] > 30]
+    apertures = CircularAperture(np.column_stack([bright["x"], bright["y"]]), 45.0)
+    sums = np.asarray(aperture_photometry(image, apertures)["aperture_sum"])
+    error = np.sqrt(np.median(field.science.variance) * np.pi) * 45.0
+    assert (np.abs(sums - bright["flux"]) < 4 * error + 0.02 * bright["flux"]).all()
+    to, before = (truth[truth["kind"] == kind] for kind in ("moved_to", "moved_from"))
+    assert sorted(before["host"]) == sorted(to["id"])
+    before = before[np.searchsorted(before["host"], to["id"])]
+    way = np.hypot(to["x"] - before["x"], to["y"] - before["y"])
+    assert 0.2 <= way.min() < way.max() <= 4.0
+    assert (to["template_flux"] == 0).all()
+    assert (before["flux"] == 0).all()
+    assert (to["flux"] == before["template_flux"]).all()
+
+
 def test_transients_keep_apart_where_there_is_room() -> None:
     truth = simulate_field(1, (400, 400), 0, 30, 25, hosted=0.8).truth
     changing = truth[np.isin(truth["kind"], ["transient", "fading"])]

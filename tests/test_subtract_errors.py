@@ -8,6 +8,7 @@ from detect_tools import assert_pulls
 from scipy.signal import fftconvolve
 from scipy.spatial import cKDTree
 
+from benchmarks.pulls_movers import image_pulls
 from pipeline.calibrate import calibrate
 from pipeline.classify.search import search
 from pipeline.psf import Psf
@@ -117,3 +118,12 @@ def test_pulls_of_bright_sources_through_all_stages(case: str) -> None:
         models.flux * np.abs(table["psf_flux"]) < 0.4 * table["psf_flux_err"], where=faint
     )
     assert found.difference.metrics["subtract.flux_error"] == models.flux
+
+
+@pytest.mark.slow
+def test_pulls_of_trails_and_dipoles_through_all_stages() -> None:
+    every = [image_pulls("easy", seed) for seed in range(200, 208)]
+    for what in ("trail", "dipole"):
+        pulls = np.concatenate([np.asarray(one[what]["length"]) for one in every])
+        assert len(pulls) > 60
+        assert_pulls(pulls, 0.0, np.ones(len(pulls)))

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from pipeline.exposure import Exposure
+from pipeline.forced import fluxes
 from pipeline.forced.windows import Bools, Floats, Ints, Windows, core_half, cut, point_sources
 from pipeline.psf import Psf
 
@@ -93,6 +94,38 @@ def fit_points(
         parts.append(_fit_block(windows, image, psf, x[s], y[s], max_shift))
     fields = Points.__dataclass_fields__
     return Points(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
+
+
+def fit_apart(exposure: Exposure, psf: Psf, x: Floats, y: Floats, max_shift: float) -> Points:
+    """Fit point sources; those with neighbours again, without the light of these.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        Image.
+    psf : Psf
+        Its PSF.
+    x, y : ndarray, shape (n,)
+        Where to start [pixel].
+    max_shift : float
+        Greatest distance from there [pixel].
+
+    Returns
+    -------
+    Points
+    """
+    points = fit_points(exposure, psf, x, y, max_shift)
+    for _ in range(2):
+        at_x, at_y = (np.where(points.converged, a, b) for a, b in ((points.x, x), (points.y, y)))
+        found = fluxes(exposure, at_x, at_y, psf=psf)
+        light = neighbour_light(psf, np.column_stack([x, y]), at_x, at_y, found.flux)
+        if light is None:
+            break
+        index, values = light
+        again = fit_points(exposure, psf, x[index], y[index], max_shift, values)
+        for name in Points.__dataclass_fields__:
+            getattr(points, name)[index] = getattr(again, name)
+    return points
 
 
 def window_half(psf: Psf) -> int:

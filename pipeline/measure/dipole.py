@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
+from scipy.spatial import cKDTree
 
 from pipeline.exposure import Exposure
 from pipeline.forced.windows import Bools, Floats, Ints, Windows, core_half, cut, point_sources
-from pipeline.measure.centroid import Points, fit_points
+from pipeline.measure.centroid import Points, fit_apart, fit_points, window_half
 from pipeline.measure.fit import fit_models
 from pipeline.measure.shapes import psf_shapes, source_shapes
 from pipeline.psf import Psf
@@ -24,6 +26,10 @@ _MAX_CHI2 = 1.5
 _STAR_ERROR = 0.0005
 _GALAXY_ERROR = 0.1
 _OTHER_ERROR = 1.0
+#: A pixel of a direct image is a neighbour's peak if it is so many sigmas above the source, whose
+#: wings are known to a part of themselves.
+_PEAK_SNR = 4.0
+_WING_ERROR = 0.03
 #: Part of the distance of the lobes' peaks with which fits of galaxies start.
 _GALAXY_START = 0.2
 
@@ -190,8 +196,39 @@ def _fit_block(
 
 
 def _points(image: Exposure, at: Floats) -> Points:
+    """Fit what is there on a direct image, without the light of the stars around it."""
     assert image.psf is not None
-    return fit_points(image, image.psf, at[:, 0], at[:, 1], image.psf.fwhm)
+    n, reach = len(at), image.psf.fwhm
+    alone = fit_points(image, image.psf, at[:, 0], at[:, 1], reach)
+    others = _peaks_around(image, at, alone)
+    if not len(others):
+        return alone
+    x, y = np.concatenate([at, others]).T
+    points = fit_apart(image, image.psf, x, y, reach)
+    return Points(*(getattr(points, name)[:n] for name in Points.__dataclass_fields__))
+
+
+def _peaks_around(image: Exposure, at: Floats, points: Points) -> Floats:
+    """Return x, y of the peaks around point sources, but not within the FWHM of any."""
+    assert image.psf is not None
+    windows = cut(image, None, at[:, 0], at[:, 1], window_half(image.psf) + image.psf.half)
+    x, y, flux = (
+        np.where(points.converged, each, other)
+        for each, other in ((points.x, windows.x), (points.y, windows.y), (points.flux, 0.0))
+    )
+    (model,) = point_sources(image.psf.at(x, y), x - windows.x, y - windows.y, windows.half)
+    model *= flux[:, np.newaxis, np.newaxis]
+    left = windows.image - model * windows.good
+    side = 2 * round(0.5 * image.psf.fwhm) + 1
+    least = _PEAK_SNR * np.sqrt(windows.variance + (_WING_ERROR * model) ** 2)
+    peak = windows.good & (left > least) & (left >= maximum_filter(left, (1, side, side)))
+    which, row, column = np.nonzero(peak)
+    places = np.column_stack([windows.x[which] + column, windows.y[which] + row])
+    peaks = np.unique(places - windows.half, axis=0).astype(float)
+    if not len(peaks):
+        return np.empty((0, 2))
+    distance, _ = cKDTree(at).query(peaks)
+    return np.asarray(peaks[distance > image.psf.fwhm])
 
 
 def _are_stars(points: Points) -> Bools:

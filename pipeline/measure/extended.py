@@ -25,6 +25,7 @@ from pipeline.measure.sky import LocalSky
 from pipeline.measure.trail import ALGORITHM, Trails, fit_trails
 from pipeline.measure.trail_ends import settle_ends
 from pipeline.psf import Psf
+from pipeline.subtract.agreement import Agreement
 
 Columns = dict[str, NDArray[np.generic]]
 
@@ -206,7 +207,7 @@ def shape_columns(
     }
 
 
-def dipole_columns(extended: Extended, sky: LocalSky, noise: Floats) -> Columns:
+def dipole_columns(extended: Extended, sky: LocalSky, noise: Floats, models: Agreement) -> Columns:
     """Return the columns of dipoles.
 
     Parameters
@@ -217,6 +218,8 @@ def dipole_columns(extended: Extended, sky: LocalSky, noise: Floats) -> Columns:
         Where the sources are.
     noise : ndarray, shape (n,)
         Noise over what the variance says.
+    models : Agreement
+        What PSFs and kernel leave open of fluxes, and of where one image lies on the other.
 
     Returns
     -------
@@ -226,6 +229,12 @@ def dipole_columns(extended: Extended, sky: LocalSky, noise: Floats) -> Columns:
     dipoles = extended.dipoles
     values, covariance = dipoles.combined(_DIPOLE_SUMS)
     covariance = covariance * np.square(noise)[:, np.newaxis, np.newaxis]
+    of_flux = np.square(models.flux * values[:, 0])
+    open_part = np.column_stack([of_flux, of_flux, *np.full((2, len(values)), models.position**2)])
+    covariance[:, range(4), range(4)] += open_part
+    # Lobes that overlap tell flux × distance.
+    of_distance = models.flux * values[:, 2:4]
+    covariance[:, 2:4, 2:4] += of_distance[:, :, np.newaxis] * of_distance[:, np.newaxis]
     length, angle = sky.vector(values[:, 2], values[:, 3])
     errors = sky.vector_errors(values[:, 2], values[:, 3], covariance[:, 2:4, 2:4])
     return {
@@ -244,7 +253,9 @@ def dipole_columns(extended: Extended, sky: LocalSky, noise: Floats) -> Columns:
     }
 
 
-def trail_columns(extended: Extended, at_trail: LocalSky, noise: Floats) -> Columns:
+def trail_columns(
+    extended: Extended, at_trail: LocalSky, noise: Floats, models: Agreement
+) -> Columns:
     """Return the columns of trails.
 
     Parameters
@@ -255,6 +266,8 @@ def trail_columns(extended: Extended, at_trail: LocalSky, noise: Floats) -> Colu
         Where the middles of the trails are.
     noise : ndarray, shape (n,)
         Noise over what the variance says.
+    models : Agreement
+        What PSFs and kernel leave open of fluxes and positions.
 
     Returns
     -------
@@ -263,12 +276,13 @@ def trail_columns(extended: Extended, at_trail: LocalSky, noise: Floats) -> Colu
     """
     trails = extended.trails
     covariance = trails.covariance * np.square(noise)[:, np.newaxis, np.newaxis]
-    on_sky = at_trail.position_covariance(covariance[:, 1:3, 1:3])
+    middle = covariance[:, 1:3, 1:3] + np.eye(2) * models.position**2
+    on_sky = at_trail.position_covariance(middle)
     length, angle = at_trail.vector(trails.dx, trails.dy)
     errors = at_trail.vector_errors(trails.dx, trails.dy, covariance[:, 3:, 3:])
     columns: Columns = {
         "trail_flux": trails.flux,
-        "trail_flux_err": np.sqrt(covariance[:, 0, 0]),
+        "trail_flux_err": np.hypot(np.sqrt(covariance[:, 0, 0]), models.flux * trails.flux),
         "trail_ra": at_trail.ra,
         "trail_ra_err": np.sqrt(on_sky[:, 0, 0]),
         "trail_dec": at_trail.dec,

@@ -15,7 +15,7 @@ from pipeline.errors import MeasureError
 from pipeline.exposure import Exposure, Metrics
 from pipeline.forced.windows import Bools, Floats, usable_pixels
 from pipeline.measure.aperture import aperture_fluxes, aperture_noise
-from pipeline.measure.centroid import Points, fit_points, neighbour_light
+from pipeline.measure.centroid import Points, fit_apart
 from pipeline.measure.config import MeasureConfig
 from pipeline.measure.extended import (
     dipole_columns,
@@ -105,7 +105,7 @@ def measure(
     table = detections.table
     x, y = (np.asarray(table[name], np.float64) for name in ("x", "y"))
     noise = detections.noise.at(x, y)
-    points = _points(images, x, y, config)
+    points = fit_apart(images.difference, images.psf, x, y, config.max_shift * images.psf.fwhm)
     x, y, covariance, lost = _positions(images.psf, images.difference.shape, points, x, y, noise)
     extended = fit_extended(
         detections, images.science, images.template, images.psf, images.usable, x, y, config
@@ -124,8 +124,8 @@ def measure(
         "glint_trail": np.asarray(table["glint_trail"]),
         **_psf_columns(images, x, y, noise, config),
         **shape_columns(extended, detections, sky, np.asarray(table["snr"], np.float64)),
-        **dipole_columns(extended, sky, noise),
-        **trail_columns(extended, at_trail, noise),
+        **dipole_columns(extended, sky, noise, images.models),
+        **trail_columns(extended, at_trail, noise, images.models),
         **_flag_columns(images, detections, x, y, points.spike),
         **{name: np.asarray(table[name]) for name in EXTRA if name in table.colnames},
         "psf_misfit": points.misfit,
@@ -168,23 +168,6 @@ def _wcs(images: _Images) -> WCS:
     if wcs is None:
         raise MeasureError("neither difference nor science image has a WCS; calibrate it first")
     return wcs
-
-
-def _points(images: _Images, x: Floats, y: Floats, config: MeasureConfig) -> Points:
-    """Fit point sources; those with neighbours again, without the light of these."""
-    reach = config.max_shift * images.psf.fwhm
-    points = fit_points(images.difference, images.psf, x, y, reach)
-    for _ in range(2):
-        at_x, at_y = (np.where(points.converged, a, b) for a, b in ((points.x, x), (points.y, y)))
-        fluxes = forced.fluxes(images.difference, at_x, at_y)
-        light = neighbour_light(images.psf, np.column_stack([x, y]), at_x, at_y, fluxes.flux)
-        if light is None:
-            break
-        index, values = light
-        again = fit_points(images.difference, images.psf, x[index], y[index], reach, values)
-        for name in Points.__dataclass_fields__:
-            getattr(points, name)[index] = getattr(again, name)
-    return points
 
 
 def _positions(

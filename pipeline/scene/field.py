@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.exposure import Exposure, ExposureInfo
 from pipeline.scene.draw import Floats
+from pipeline.scene.movers import make_movers
 from pipeline.scene.objects import make_galaxies, make_stars, points_at, reference_catalogue
 from pipeline.scene.observe import Observation, add_difference, pixels, render, tan_wcs, true_psf
 from pipeline.scene.psf_model import PsfModel
@@ -56,10 +57,10 @@ class SimulatedField(NamedTuple):
     science, template : Exposure
         In nJy.
     truth : astropy.table.Table
-        Everything on the science image: id, kind (star, galaxy, variable, transient, fading),
-        ra, dec [deg], x, y [pixel], flux and template_flux [nJy], their difference diff_flux
-        with diff_snr (against the noise of both images), snr of the flux, host (id or -1),
-        shapes of galaxies.
+        Everything on the science image: id, kind (star, galaxy, variable, transient, fading, trail,
+        moved_to, moved_from), ra, dec [deg], x, y [pixel], flux and template_flux [nJy], their
+        difference diff_flux with diff_snr (against the noise of both images), snr of the flux,
+        host (id or -1), shapes of galaxies, ways of trails.
     refcat : astropy.table.Table
         Reference catalogue of its stars and galaxies: reference_object_id, ra, dec, ra_err,
         dec_err [deg], flux, flux_err [nJy], is_star.
@@ -90,6 +91,7 @@ def simulate_field(
     dither: tuple[float, float] = (0.0, 0.0),
     rotation: float = 0.0,
     misregistration: tuple[float, float] = (0.0, 0.0),
+    movers: bool = False,
 ) -> SimulatedField:
     """Simulate a science image and its template.
 
@@ -123,6 +125,8 @@ def simulate_field(
         Of the template's pixels against those of the science image [pixel, deg]; its WCS knows.
     misregistration : tuple of float
         Error of the template's WCS [pixel].
+    movers : bool
+        Whether there are trails and stars that moved, as `make_movers` has them.
 
     Returns
     -------
@@ -158,6 +162,10 @@ def simulate_field(
         rng, science, template, n_transients, galaxies, hosted, fading, n_stars + n_galaxies, snr
     )
     objects = vstack([stars, galaxies, transients], metadata_conflicts="silent")
+    if movers:
+        noise = float(np.hypot(science.sky_sigma, template.sky_sigma))
+        moving = make_movers(rng, science, noise, len(objects))
+        objects = vstack([objects, moving], metadata_conflicts="silent")
     image, truth = render(objects, science, rng)
     other, _ = render(objects, template, rng, flux="template_flux")
     other = other.with_(wcs=_shifted(template.wcs, misregistration))
