@@ -170,7 +170,8 @@ def main() -> int:
             ]
             shown.add_row(case, snr, str(one["n"]), *texts)
     Console().print(shown)
-    moved = run_movers(args.cases, range(args.seed, args.seed + args.mover_images))
+    seeds = range(args.seed, args.seed + args.mover_images)
+    moved = run_movers(args.cases, seeds) if seeds else []
     found = run_shapes(args.shape_images, args.seed) if args.shape_images else []
     content = {
         "images": args.images,

@@ -114,7 +114,7 @@ def movers(cases: list[str], seeds: range) -> Iterator[tuple[str, str, str, dict
     images = {case: [image_pulls(case, seed) for seed in seeds] for case in cases}
     images["all"] = [image for case in cases for image in images[case]]
     for case, some_images in images.items():
-        for what in ("trail", "dipole") if some_images else ():
+        for what in ("trail", "dipole"):
             pulls = vstack([image[what] for image in some_images])
             for low, high in ((EDGES[0], EDGES[-1]), *pairwise(EDGES)):
                 some = pulls[(pulls["snr"] >= low) & (pulls["snr"] < high)]

@@ -272,7 +272,7 @@ def test_stars_beside_a_dipole_do_not_count_as_its_light() -> None:
     assert_pulls(table["dipole_length"], plus.separation(minus).arcsec, table["dipole_length_err"])
 
 
-def test_trails_and_dipoles_have_what_models_leave_open_in_their_errors() -> None:
+def test_dipoles_have_what_models_leave_open_in_their_errors() -> None:
     rng = np.random.default_rng(28)
     n, step = 5, 60
     profile, psf = moffat(FWHM, (step * n, step * n))
@@ -292,7 +292,7 @@ def test_trails_and_dipoles_have_what_models_leave_open_in_their_errors() -> Non
         name: np.sqrt(open_[f"{name}_err"] ** 2 - known[f"{name}_err"] ** 2)
         for name in ("dipole_mean_flux", "dipole_flux_diff", "dipole_length")
     }
-    # 1% of the flux; 1% of a pixel and 0.02 pixels, added in quadrature.
+    # 1% of the flux; 1% of the length and 0.02 pixels, added in quadrature.
     for name in ("dipole_mean_flux", "dipole_flux_diff"):
         np.testing.assert_allclose(more[name], 0.01 * known["dipole_mean_flux"], rtol=0.02)
     scale = np.sqrt(np.abs(np.linalg.det(made.exposure.wcs.wcs.cd))) * 3600

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from pipeline.exposure import Exposure, ExposureInfo
 from pipeline.scene.draw import Floats
 from pipeline.scene.movers import make_movers
-from pipeline.scene.objects import make_galaxies, make_stars, points_at, reference_catalogue
+from pipeline.scene.objects import (
+    log_uniform,
+    make_galaxies,
+    make_stars,
+    points_at,
+    reference_catalogue,
+)
 from pipeline.scene.observe import Observation, add_difference, pixels, render, tan_wcs, true_psf
 from pipeline.scene.psf_model import PsfModel
 
@@ -176,7 +182,7 @@ def simulate_field(
 def _vary(rng: np.random.Generator, stars: Table, n: int) -> None:
     """Make some stars variable."""
     chosen = rng.choice(len(stars), min(n, len(stars)), replace=False)
-    size = np.exp(rng.uniform(np.log(0.05), np.log(0.5), len(chosen)))
+    size = log_uniform(rng, (0.05, 0.5), len(chosen))
     stars["flux"][chosen] *= 1.0 + size * rng.choice([-1.0, 1.0], len(chosen))
     stars["kind"][chosen] = "variable"
 
@@ -197,8 +203,7 @@ def _transients(
     # of the difference: noise of both images, on the blank sky
     square = np.square(true_psf(science.psf, science.size).centre).sum()
     noise = np.hypot(science.sky_sigma, template.sky_sigma) / np.sqrt(square)
-    low, high = np.log(snr).tolist()
-    flux = noise * np.exp(rng.uniform(low, high, len(x)))
+    flux = noise * log_uniform(rng, snr, len(x))
     found = points_at(science.wcs, x, y, "transient", flux, first_id)
     gone = rng.random(len(x)) < fading
     found["kind"][gone] = "fading"

@@ -9,7 +9,7 @@ from scipy.special import erf
 from apdb.input.sphere import offset
 from pipeline.psf import SIGMA_TO_FWHM
 from pipeline.scene.draw import Floats
-from pipeline.scene.objects import points_at
+from pipeline.scene.objects import log_uniform, points_at
 from pipeline.scene.observe import Observation
 
 #: Room for each [pixel], of which it is up to a quarter off the middle.
@@ -51,8 +51,8 @@ def make_movers(
     angle = rng.uniform(0.0, 2 * np.pi, len(x))
     trailed = rng.permutation(len(x)) < len(x) // 2
     sigma = observation.psf.fwhm / SIGMA_TO_FWHM
-    length = _log_uniform(rng, _TRAIL, trailed.sum())
-    flux = _log_uniform(rng, _TRAIL_SNR, len(length)) * noise * np.sqrt(_noise_area(length, sigma))
+    length = log_uniform(rng, _TRAIL, trailed.sum())
+    flux = log_uniform(rng, _TRAIL_SNR, len(length)) * noise * np.sqrt(_noise_area(length, sigma))
     trails = points_at(observation.wcs, x[trailed], y[trailed], "trail", flux, first_id)
     trails["template_flux"] = 0.0
     # Directions on the sky: the field's own angle does not matter.
@@ -61,10 +61,10 @@ def make_movers(
     trails["trail_north"] = scale * length * np.sin(angle[trailed])
 
     x, y, angle = x[~trailed], y[~trailed], angle[~trailed]
-    flux = _log_uniform(rng, _STAR_SNR, len(x)) * noise * np.sqrt(4 * np.pi) * sigma
+    flux = log_uniform(rng, _STAR_SNR, len(x)) * noise * np.sqrt(4 * np.pi) * sigma
     there = points_at(observation.wcs, x, y, "moved_to", flux, first_id + len(trails))
     before = there.copy()
-    way = scale / 3600 * _log_uniform(rng, _MOTION, len(x))
+    way = scale / 3600 * log_uniform(rng, _MOTION, len(x))
     before["ra"], before["dec"] = offset(
         np.asarray(there["ra"]), np.asarray(there["dec"]), way * np.cos(angle), way * np.sin(angle)
     )
@@ -73,11 +73,6 @@ def make_movers(
     before["kind"] = "moved_from"
     before["host"], before["id"] = there["id"], np.asarray(there["id"]) + len(there)
     return vstack([trails, there, before], metadata_conflicts="silent")
-
-
-def _log_uniform(rng: np.random.Generator, limits: tuple[float, float], n: int) -> Floats:
-    low, high = np.log(limits).tolist()
-    return np.exp(rng.uniform(low, high, n))
 
 
 def _noise_area(length: Floats, sigma: float) -> Floats:

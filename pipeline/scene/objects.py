@@ -91,6 +91,26 @@ def points_at(wcs: WCS, x: Floats, y: Floats, kind: str, flux: Floats, first_id:
     return points(first_id + np.arange(len(x)), kind, ra, dec, flux, flux)
 
 
+def log_uniform(rng: np.random.Generator, limits: tuple[float, float], n: int) -> Floats:
+    """Draw numbers whose logarithms are uniform.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of randomness.
+    limits : tuple of float
+        Smallest and largest.
+    n : int
+        How many.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    low, high = np.log(limits).tolist()
+    return np.exp(rng.uniform(low, high, n))
+
+
 def make_stars(
     rng: np.random.Generator, observation: Observation, n: int, limits: tuple[float, float]
 ) -> Table:
