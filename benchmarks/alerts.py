@@ -13,6 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,13 @@ import fastavro
 import numpy as np
 import psycopg
 from astropy.table import Table
+from psycopg import sql
 from rich.console import Console
 from rich.progress import track
 
 import apdb
 from apdb.alerts.rules import Rules, read_rules
-from apdb.alerts.stream import PLANNER, assemble
+from apdb.alerts.stream import PLANNER, Packets, assemble, streamed
 from apdb.archive.stamps import Stamps
 from apdb.schema import migrate
 from benchmarks.common import (
@@ -99,11 +101,11 @@ def summary(reports: list[apdb.StoreReport]) -> dict[str, Any]:
     }
 
 
-def drain(connection: psycopg.Connection[Any], rules: Rules, key: Key) -> tuple[float, int, int]:
-    """Assemble the packets of a visit and throw them away: seconds, packets, bytes."""
+def drain(packets: Iterator[Packets]) -> tuple[float, int, int]:
+    """Take packets from the server and throw them away: seconds, packets, bytes."""
     start = time.perf_counter()
     n = size = 0
-    for some in assemble(connection, rules, key):
+    for some in packets:
         n += len(some)
         size += some.n_bytes
     return time.perf_counter() - start, n, size
@@ -120,10 +122,10 @@ def to_nowhere(connection: psycopg.Connection[Any], query: str) -> float:
 
 
 def copies(connection: psycopg.Connection[Any], rules: Rules, key: Key) -> dict[str, float]:
-    """Seconds of the server: to assemble, to copy the same fragments, the same packets."""
+    """Seconds to assemble, to copy the same fragments, the same packets; to stream these to here."""
     visit, detector, midpoint = key
     start = midpoint - rules.history_days
-    drain(connection, rules, key)
+    drain(assemble(connection, rules, key))
     connection.execute(PLANNER)
     packets = (
         f"select a.* from apdb.assemble_packets({visit}, {detector}::smallint, {midpoint}, {start}, "
@@ -141,12 +143,20 @@ def copies(connection: psycopg.Connection[Any], rules: Rules, key: Key) -> dict[
         f"select x.head, x.tail from apdb.dia_forced_source_fragment as {of_object}) as f"
     )
     assembled, copied = to_nowhere(connection, packets), to_nowhere(connection, fragments)
-    connection.execute("create temporary table packet (packet bytea) on commit drop")
+    connection.execute(
+        "create temporary table packet (trigger bigint, dia_object bigint, ss_object bigint, "
+        "packet bytea) on commit drop"
+    )
     connection.execute("alter table packet alter column packet set storage external")
-    connection.execute(f"insert into packet select a.packet from ({packets}) as a")
+    connection.execute(
+        "insert into packet "
+        f"select a.dia_source_id, a.dia_object_id, a.ss_object_id, a.packet from ({packets}) as a"
+    )
     whole = to_nowhere(connection, "select packet from packet")
+    copy = sql.SQL("copy packet to stdout (format binary)")
+    streams = min(drain(streamed(connection, copy))[0] for _ in range(5))
     connection.rollback()
-    return {"assembled": assembled, "fragments": copied, "packets": whole}
+    return {"assembled": assembled, "fragments": copied, "packets": whole, "streamed": streams}
 
 
 def fastavro_rate(connection: psycopg.Connection[Any], rules: Rules, key: Key) -> float:
@@ -229,9 +239,9 @@ def assembly(dsn: str, key: Key) -> dict[str, Any]:
     """Time the assembly alone."""
     with psycopg.connect(dsn) as connection:
         rules = read_rules(connection)
-        runs = [drain(connection, rules, key) for _ in range(5)]
-        seconds, n, size = min(runs)
+        seconds, n, size = min(drain(assemble(connection, rules, key)) for _ in range(5))
         server = copies(connection, rules, key)
+        streams = server.pop("streamed")
         rate = fastavro_rate(connection, rules, key)
     return {
         "packets": n,
@@ -240,6 +250,7 @@ def assembly(dsn: str, key: Key) -> dict[str, Any]:
         "server_ms": {name: round(each * 1000.0, 1) for name, each in server.items()},
         "ratio_to_copy_of_fragments": round(server["fragments"] / server["assembled"], 3),
         "ratio_to_copy_of_packets": round(server["packets"] / server["assembled"], 3),
+        "ratio_to_stream_of_packets": round(streams / seconds, 3),
         "fastavro_packets_per_s": round(rate, 1),
         "fastavro_ratio": round(n / seconds / rate, 1),
     }
@@ -252,7 +263,7 @@ def deep_field(dsn: str, key: Key) -> dict[str, Any]:
     settle(dsn)
     with psycopg.connect(dsn) as connection:
         rules = read_rules(connection)
-        seconds, n, size = min(drain(connection, rules, key) for _ in range(3))
+        seconds, n, size = min(drain(assemble(connection, rules, key)) for _ in range(3))
     return {"packets_per_s": round(n / seconds), "bytes_per_packet": round(size / max(n, 1))}
 
 

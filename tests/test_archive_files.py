@@ -6,9 +6,11 @@ import io
 import itertools
 import json
 import os
+import sys
+import threading
 import tracemalloc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +162,29 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [e.path for e in place.entries()] == [published.packet_file, published.stamps_file]
     writer.abandon()
     assert place.entries() == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere priorities are of processes")
+def test_who_compresses_lets_the_database_go_first(tmp_path: Path) -> None:
+    found: list[int] = []
+
+    class Stamps:
+        def __len__(self) -> int:
+            return 1
+
+        def records(self, rows: slice, names: Sequence[bytes]) -> list[Any]:
+            found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+            return [None for _ in names]
+
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    writer = VisitWriter(
+        Place(tmp_path), visit=1, detector=1, night=NIGHT, attempt=1, schema=Schema()
+    )
+    (sent,) = alerts(1)
+    writer.add([sent.dia_source_id], [sent.bare], Stamps())
+    writer.publish()
+    assert before < found[0] or found == [before] == [19]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
 
 
 def test_two_attempts_never_share_a_name(tmp_path: Path) -> None:

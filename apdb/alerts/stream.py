@@ -121,11 +121,35 @@ def assemble(
         _typed(rules.reliability_min, "double precision"),
         sql.Literal(rules.fakes),
     )
+    yield from streamed(connection, query)
+    connection.execute(_RESET)
+
+
+def streamed(
+    connection: psycopg.Connection[Any], query: sql.SQL | sql.Composed
+) -> Iterator[Packets]:
+    """Stream rows of a trigger, its two objects and its packet.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        In the transaction to read in.
+    query : psycopg.sql.SQL or psycopg.sql.Composed
+        A binary ``COPY … TO STDOUT`` of these four columns.
+
+    Yields
+    ------
+    Packets
+
+    Raises
+    ------
+    ApdbError
+        A packet is null.
+    """
     # libpq reads at once what its buffer takes, and that grows with the longest answer only.
     connection.execute("select repeat(' ', %s)", (_BUFFER_BYTES,))
     with connection.cursor() as cursor, cursor.copy(query):
         yield from batches(_messages(connection))
-    connection.execute(_RESET)
 
 
 def _messages(connection: psycopg.Connection[Any]) -> Iterator[memoryview]:
