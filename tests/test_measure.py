@@ -285,7 +285,7 @@ def test_dipoles_have_what_models_leave_open_in_their_errors() -> None:
     made = replace(made, matched_template=direct[1])
     known, open_ = (
         measure(detect(made), replace(made, models=models), direct[0])
-        for models in (Agreement(), Agreement(flux=0.01, position=0.02))
+        for models in (Agreement(), Agreement(flux=0.01, apart=0.02))
     )
     assert known["is_dipole"].all()
     more = {

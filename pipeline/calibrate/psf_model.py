@@ -12,6 +12,7 @@ from scipy.optimize import least_squares
 from pipeline.calibrate.star_stamps import Centred, Stars
 from pipeline.errors import CalibrateError
 from pipeline.psf import Psf, n_terms, terms
+from pipeline.robust import weighted_median
 
 Floats = NDArray[np.float64]
 
@@ -137,8 +138,8 @@ def _regress(
     mean = np.tensordot(weight, images, axes=1)
     if len(images) >= 5:
         # A neighbour that was not found is in one star, not in the middle one of many.
-        middle = _weighted_median(images, weight)
-        spread = 1.4826 * _weighted_median(np.abs(images - middle), weight)
+        middle = weighted_median(images, weight)
+        spread = 1.4826 * weighted_median(np.abs(images - middle), weight)
         reach = 4.0 * np.maximum(spread, stars.noise[used][:, np.newaxis, np.newaxis])
         images = np.clip(images, middle - reach, middle + reach)
         mean = np.tensordot(weight, images, axes=1)
@@ -161,14 +162,6 @@ def _regress(
     first[0, 0] = 1.0
     psf = Psf(basis / total, np.concatenate([first, coefficients]), degree, size)
     return psf, len(vectors), degree
-
-
-def _weighted_median(images: Floats, weight: Floats) -> Floats:
-    """Return the median of images, pixel by pixel."""
-    order = np.argsort(images, axis=0)
-    below = np.cumsum(weight[order], axis=0) >= 0.5 * weight.sum()
-    middle = np.take_along_axis(order, np.argmax(below, axis=0)[np.newaxis], axis=0)
-    return np.asarray(np.take_along_axis(images, middle, axis=0)[0])
 
 
 def _without_noise(image: Floats) -> Floats:

@@ -230,7 +230,7 @@ def dipole_columns(extended: Extended, sky: LocalSky, noise: Floats, models: Agr
     values, covariance = dipoles.combined(_DIPOLE_SUMS)
     covariance = covariance * np.square(noise)[:, np.newaxis, np.newaxis]
     of_flux = np.square(models.flux * values[:, 0])
-    open_part = np.column_stack([of_flux, of_flux, *np.full((2, len(values)), models.position**2)])
+    open_part = np.column_stack([of_flux, of_flux, *np.full((2, len(values)), models.apart**2)])
     covariance[:, range(4), range(4)] += open_part
     # Lobes that overlap tell flux × distance.
     of_distance = models.flux * values[:, 2:4]

@@ -34,12 +34,15 @@ class Agreement:
         Error of fluxes by the model of the PSF, as a fraction: from the scatter of that.
     position : float
         Error of positions by it, on one axis [pixel]: from the scatter of the shift.
+    apart : float
+        Error, on one axis [pixel], of how far what is on one image lies from what is on the other.
     """
 
     scale: float = 1.0
     shift: tuple[float, float] = (0.0, 0.0)
     flux: float = 0.0
     position: float = 0.0
+    apart: float = 0.0
 
 
 def agreement(narrow: Psf, kernel: Kernel, wide: Psf) -> Agreement:
@@ -82,12 +85,8 @@ def agreement(narrow: Psf, kernel: Kernel, wide: Psf) -> Agreement:
         scale = total
     shifts = found[:, 1:] / found[:, :1]
     dx, dy = np.median(shifts, axis=0).tolist()
-    return Agreement(
-        scale,
-        (dx, dy),
-        float(found[:, 0].std(ddof=1)) / scale,
-        float(np.sqrt(shifts.var(axis=0, ddof=1).mean())),
-    )
+    off = float(np.sqrt(shifts.var(axis=0, ddof=1).mean()))
+    return Agreement(scale, (dx, dy), float(found[:, 0].std(ddof=1)) / scale, off, off)
 
 
 def _slopes(images: Floats) -> list[Floats]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.exposure import Exposure
 from pipeline.psf import n_terms
+from pipeline.robust import weighted_median
 from pipeline.subtract.bases import Bases, Floats
 from pipeline.subtract.config import SubtractConfig
 from pipeline.subtract.kernel import Kernel
@@ -17,6 +18,8 @@ from pipeline.subtract.system import Solution, System
 
 Bools = NDArray[np.bool_]
 _STARS_PER_TERM = 3
+_MOVED = 0.01  # pixel: a shift that is not looked at
+_MANY = 20  # stars: of fewer nobody knows which moved
 _MAX_CHANGE = 0.2  # of a star's brightness, beyond which it is a variable whatever its errors
 _FOLDS = 4
 _SAME = 4.0
@@ -80,7 +83,7 @@ def fit_kernel(
     use: Bools = stamps.good.mean(axis=(1, 2)) > 0.5
     for last in (False, True):
         given = equations(stamps, bases, convolved, expected, config.systematics)
-        found = _clipped(given, use, size, config, choose=last)
+        found = _clipped(given, bases, use, size, config, choose=last)
         if found is None:
             return None
         solution, use = found
@@ -100,7 +103,13 @@ def _kernel(solution: Solution, bases: Bases, size: tuple[int, int]) -> Kernel:
 
 
 def _clipped(
-    given: Equations, use: Bools, size: tuple[int, int], config: SubtractConfig, *, choose: bool
+    given: Equations,
+    bases: Bases,
+    use: Bools,
+    size: tuple[int, int],
+    config: SubtractConfig,
+    *,
+    choose: bool,
 ) -> tuple[Solution, Bools] | None:
     """Fit without the stars that stand out, at the best order that those left can bear."""
     start = use
@@ -112,7 +121,9 @@ def _clipped(
             # The first round looks for variables and blends: a stiff kernel is not drawn to them.
             order = min(highest, 1) if round_ == 0 else highest
             solution = System.of(given, use, order, size).solve(order, _USUAL)
-            kept = start & _agree(given, solution, use, size, config.clip_sigma)
+            theta = solution.at(given.where, size)
+            kept = start & _agree(given, theta, use, config.clip_sigma)
+            kept &= _stay(given, theta, bases, use, config.clip_sigma)
             done = round_ > 0 and bool((kept == use).all())
             use = kept
             if done:
@@ -135,11 +146,8 @@ def _order_for(stars: int, highest: int) -> int | None:
     return None
 
 
-def _agree(
-    given: Equations, solution: Solution, use: Bools, size: tuple[int, int], sigma: float
-) -> Bools:
+def _agree(given: Equations, theta: Floats, use: Bools, sigma: float) -> Bools:
     """Tell which stars neither vary nor leave more residual than the others."""
-    theta = solution.at(given.where, size)
     with np.errstate(invalid="ignore", divide="ignore"):
         badness = np.log(np.maximum(given.chi2(theta), 1e-3) / np.maximum(given.pixels, 1.0))
         scale, error = given.scale(theta)
@@ -150,6 +158,24 @@ def _agree(
     good = badness < np.median(badness[use]) + sigma * max(spread, 0.25)
     good &= np.abs(change - middle) < sigma * width
     return np.asarray(good & (np.abs(scale - 1.0) < _MAX_CHANGE + sigma * error))
+
+
+def _stay(given: Equations, theta: Floats, bases: Bases, use: Bools, sigma: float) -> Bools:
+    """Tell which stars are where the kernel puts them; others moved since the template."""
+    if use.sum() < _MANY:
+        return np.ones(len(use), np.bool_)
+    mean = np.tensordot(theta[use].mean(axis=0), bases.images, axes=1)
+    slopes = np.array(np.gradient(mean)).reshape(2, -1)
+    parts = np.linalg.lstsq(bases.images.reshape(len(bases.images), -1).T, slopes.T, rcond=None)[
+        0
+    ].T
+    shift, error = given.lacks(theta, parts)
+    error = np.hypot(error, _MOVED)
+    # Most stars are faint; the bright ones know.
+    weight = 1.0 / np.square(error[use]).sum(axis=1)
+    pull = np.abs(shift - weighted_median(shift[use], weight)) / error
+    width = np.maximum(1.4826 * np.median(pull[use], axis=0), 1.0)
+    return np.asarray((pull < sigma * width).all(axis=1))
 
 
 def _best(given: Equations, use: Bools, highest: int, size: tuple[int, int]) -> Solution:

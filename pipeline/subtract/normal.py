@@ -135,6 +135,25 @@ class Equations:
         quadratic = np.maximum((seen * theta).sum(axis=1), 1e-12)
         return (self.b * theta).sum(axis=1) / quadratic, 1.0 / np.sqrt(quadratic)
 
+    def lacks(self, theta: Floats, parts: Floats) -> tuple[Floats, Floats]:
+        """Return how much of some other kernels every star lacks in its model, with errors.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (n, n_bases)
+            Coefficients of the kernel at every star.
+        parts : ndarray, shape (k, n_bases)
+            Coefficients of the others, each fitted alone.
+
+        Returns
+        -------
+        amounts, errors : ndarray, shape (n, k)
+        """
+        signal = self.a - self.noise
+        left = self.b - (signal @ theta[:, :, np.newaxis])[:, :, 0]
+        power = np.maximum(np.einsum("ki,nij,kj->nk", parts, signal, parts), 1e-12)
+        return left @ parts.T / power, 1.0 / np.sqrt(power)
+
     def of(self, stars: NDArray[np.bool_]) -> Equations:
         """Return the equations of some of the stars.
 

@@ -85,6 +85,7 @@ def _agreement(science: Exposure, template: Exposure, found: Match) -> Agreement
 
     Where the template is convolved, what is new in the science image is as it was, and measured by
     the model of its own PSF: half of the variance is taken to be of that, half of the template's.
+    How far it is from where the template has it depends on all.
     """
     forward = found.direction == "convolve_template"
     narrow, wide = (template, science) if forward else (science, template)
@@ -92,7 +93,7 @@ def _agreement(science: Exposure, template: Exposure, found: Match) -> Agreement
     if not forward:
         return models
     flux, position = (each * np.sqrt(0.5) for each in (models.flux, models.position))
-    return Agreement(flux=float(flux), position=float(position))
+    return Agreement(flux=float(flux), position=float(position), apart=models.apart)
 
 
 @dataclass(frozen=True)
