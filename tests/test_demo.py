@@ -64,8 +64,8 @@ def test_small_night(db: apdb.Apdb, tmp_path: Path) -> None:
     steps = list(report.timings)
     assert steps[:3] == ["validate", "begin", "copy"]
     assert steps[-2:] == ["commit and the rest", "total"]
-    parts = sum(report.timings[step] for step in steps[:-1])
-    assert parts == pytest.approx(report.timings["total"], rel=0.3)
+    # Each is part of its visit; their medians need not add up to that of the whole.
+    assert all(0 <= report.timings[step] < report.timings["total"] for step in steps[:-1])
 
     demo.draw(db, report, tmp_path / "new" / "folder")
     assert [path.name for path in report.figures] == ["sky.png", "light_curves.png"]
