@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import replace
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -64,7 +65,7 @@ def test_small_night(db: apdb.Apdb, tmp_path: Path) -> None:
     steps = list(report.timings)
     assert steps[:3] == ["validate", "begin", "copy"]
     assert steps[-2:] == ["commit and the rest", "total"]
-    # Each is part of its visit; their medians need not add up to that of the whole.
+    # Each is part of its visit; medians of several need not add up to that of the whole.
     assert all(0 <= report.timings[step] < report.timings["total"] for step in steps[:-1])
 
     demo.draw(db, report, tmp_path / "new" / "folder")
@@ -78,6 +79,12 @@ def test_small_night(db: apdb.Apdb, tmp_path: Path) -> None:
     assert (again.n_objects, again.n_sources) == (report.n_objects, report.n_sources)
     assert again.truth.n_whole == report.truth.n_whole
     assert not (tmp_path / "archive").exists()
+
+
+def test_steps_of_a_visit_add_up(db: apdb.Apdb) -> None:
+    timings = demo.run(db, simulated(config=replace(SMALL, n_visits=1))).timings
+    assert timings["total"] > 0
+    assert sum(timings.values()) == pytest.approx(2 * timings["total"])
 
 
 def test_a_night_for_a_broker(db: apdb.Apdb, tmp_path: Path) -> None:

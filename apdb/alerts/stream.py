@@ -149,7 +149,7 @@ def streamed(
     # libpq reads at once what its buffer takes, and that grows with the longest answer only.
     connection.execute("select repeat(' ', %s)", (_BUFFER_BYTES,))
     with connection.cursor() as cursor, cursor.copy(query):
-        yield from batches(_messages(connection))
+        yield from _batches(_messages(connection))
 
 
 def _messages(connection: psycopg.Connection[Any]) -> Iterator[memoryview]:
@@ -181,23 +181,8 @@ def _readable() -> PQGen[None]:
         pass
 
 
-def batches(messages: Any) -> Iterator[Packets]:
-    """Take apart rows of ids and packet in the binary COPY format.
-
-    Parameters
-    ----------
-    messages : iterable of bytes-like
-        A row each, as the server sends them.
-
-    Yields
-    ------
-    Packets
-
-    Raises
-    ------
-    ApdbError
-        A packet is null.
-    """
+def _batches(messages: Iterator[memoryview]) -> Iterator[Packets]:
+    """Take apart rows of ids and packet in the binary COPY format."""
     found = Packets()
     first = True
     for message in messages:

@@ -166,10 +166,9 @@ def _stay(given: Equations, theta: Floats, bases: Bases, use: Bools, sigma: floa
         return np.ones(len(use), np.bool_)
     mean = np.tensordot(theta[use].mean(axis=0), bases.images, axes=1)
     slopes = np.array(np.gradient(mean)).reshape(2, -1)
-    parts = np.linalg.lstsq(bases.images.reshape(len(bases.images), -1).T, slopes.T, rcond=None)[
-        0
-    ].T
-    shift, error = given.lacks(theta, parts)
+    flat = bases.images.reshape(len(bases.images), -1)
+    parts = np.linalg.lstsq(flat.T, slopes.T, rcond=None)[0]
+    shift, error = given.lacks(theta, parts.T)
     error = np.hypot(error, _MOVED)
     # Most stars are faint; the bright ones know.
     weight = 1.0 / np.square(error[use]).sum(axis=1)

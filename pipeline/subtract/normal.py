@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +105,11 @@ class Equations:
     noise: Floats
     pixels: Floats
 
+    @cached_property
+    def signal(self) -> Floats:
+        """The matrices less what noise adds to them, shape (n, n_bases, n_bases)."""
+        return self.a - self.noise
+
     def chi2(self, theta: Floats) -> Floats:
         """Return χ² of every star.
 
@@ -131,7 +137,7 @@ class Equations:
         -------
         scale, error : ndarray, shape (n,)
         """
-        seen = ((self.a - self.noise) @ theta[:, :, np.newaxis])[:, :, 0]
+        seen = (self.signal @ theta[:, :, np.newaxis])[:, :, 0]
         quadratic = np.maximum((seen * theta).sum(axis=1), 1e-12)
         return (self.b * theta).sum(axis=1) / quadratic, 1.0 / np.sqrt(quadratic)
 
@@ -149,9 +155,8 @@ class Equations:
         -------
         amounts, errors : ndarray, shape (n, k)
         """
-        signal = self.a - self.noise
-        left = self.b - (signal @ theta[:, :, np.newaxis])[:, :, 0]
-        power = np.maximum(np.einsum("ki,nij,kj->nk", parts, signal, parts), 1e-12)
+        left = self.b - (self.signal @ theta[:, :, np.newaxis])[:, :, 0]
+        power = np.maximum(np.einsum("ki,nij,kj->nk", parts, self.signal, parts), 1e-12)
         return left @ parts.T / power, 1.0 / np.sqrt(power)
 
     def of(self, stars: NDArray[np.bool_]) -> Equations:
