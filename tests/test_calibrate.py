@@ -21,7 +21,7 @@ from pipeline.calibrate import (
     calibrate,
 )
 from pipeline.calibrate.astrometry import solve
-from pipeline.calibrate.background import vignetted
+from pipeline.calibrate.background import beside_sources, vignetted
 from pipeline.calibrate.match import blind_match
 from pipeline.calibrate.reference import References, references
 from pipeline.calibrate.wcs import Polynomials, composed, from_pointing
@@ -101,7 +101,7 @@ def test_zero_point_fluxes_and_errors(field, calibrated) -> None:
     ratio = np.asarray(found["flux"][bright] / true["flux"][bright])
     assert np.median(ratio) == pytest.approx(1.0, abs=0.006)
     pull = np.asarray((found["flux"] - true["flux"]) / found["flux_err"])
-    assert 1.4826 * np.median(np.abs(pull)) == pytest.approx(1.05, abs=0.25)
+    assert np.std(pull[np.abs(pull) < 4.0]) == pytest.approx(1.0, abs=0.2)
     x_pull = np.asarray((found["x"] - true["x"]) / found["x_err"])
     assert 1.4826 * np.median(np.abs(x_pull)) == pytest.approx(1.0, abs=0.25)
     assert calibrated.exposure.unit == "nJy"
@@ -139,8 +139,39 @@ def test_psf_is_the_true_one(field, calibrated) -> None:
     found = psf.at(*at)
     # What an error of the model does to a flux.
     bias = (found * wanted).sum(axis=(1, 2)) / (found**2).sum(axis=(1, 2)) - 1.0
-    assert np.abs(bias).max() < 0.008
+    # Of the true PSF 0.2% are beyond the model's three FWHM.
+    assert np.abs(bias).max() < 0.005
     assert np.abs(found - wanted).max() < 0.02 * wanted.max()
+
+
+def test_light_around_stars_of_a_crowded_field_is_not_of_their_psf() -> None:
+    crowd = simulate_field(4, shape=(512, 512), n_stars=1250, n_galaxies=20, n_transients=0)
+    psf, true = calibrate(uncalibrated(crowd), crowd.refcat).exposure.psf, crowd.science.psf
+    at = (a.ravel() for a in np.meshgrid(*2 * [np.array([100.0, 256.0, 400.0])]))
+    x, y = at
+    found, wanted = psf.at(x, y), true.at(x, y)
+    cut = slice(true.half - psf.half, true.half + psf.half + 1)
+    bias = (found * wanted[:, cut, cut]).sum(axis=(1, 2)) / (found**2).sum(axis=(1, 2)) - 1.0
+    assert np.abs(bias.mean()) < 0.01
+
+
+def test_background_is_that_of_the_sky_beside_the_sources(field, calibrated) -> None:
+    # It has none.  A clipped median of all pixels between fitted stars is 0.04 sigma too high.
+    sigma = np.sqrt(np.median(field.science.variance)) / NJY
+    assert np.abs(np.mean(calibrated.background)) < 0.02 * sigma
+
+
+def test_sources_are_masked_as_far_out_as_the_sky_allows() -> None:
+    bad, wide, narrow = (np.zeros((64, 128), bool) for _ in range(3))
+    bad[:, :4] = True
+    # The cells are of 32 pixels: half sky; less than half, but for the cores; only sources.
+    wide[:32, :16], wide[:32, 32:60], wide[:32, 64:96] = True, True, True
+    narrow[:32, :8], narrow[:32, 40:50], narrow[:32, 64:96] = True, True, True
+    expected = bad.copy()
+    expected[:32, :16] = True
+    expected[:32, 40:50] = True
+    assert np.array_equal(beside_sources(bad, [wide, narrow], 32), expected)
+    assert np.array_equal(beside_sources(bad, [], 32), bad)
 
 
 def test_stars_and_galaxies(field, calibrated) -> None:
@@ -261,6 +292,19 @@ def test_reference_catalogue_units_colours_and_motions() -> None:
     assert north.arcsec[1] == pytest.approx(-5.0, rel=1e-3)
     in_njy = references(Table({"ra": [1.0], "dec": [2.0], "flux": [5e4]}), INFO, CalibrateConfig())
     assert in_njy.flux == pytest.approx([5e4])
+
+
+def test_zero_point_of_blends() -> None:
+    rng = np.random.default_rng(6)
+    flux = 10 ** rng.uniform(3, 5, 2000)
+    counts = flux / 2.0 * (1.0 + 0.01 * rng.normal(size=len(flux)))
+    counts[::10] *= 1.0 + 0.05 * rng.random(len(flux[::10]))
+    found = zero_point(counts, 0.002 * counts, flux, np.full(len(flux), np.nan), 0.01)
+    # However bright a tenth is, it moves a median by no more than Φ⁻¹(0.5 / 0.9) = 0.14 sigma.
+    assert found.photo_calib.njy_per_count == pytest.approx(2.0, rel=0.0014)
+    # The median of n Gaussian values scatters by sqrt(π / 2n).
+    relative = found.photo_calib.njy_per_count_err / found.photo_calib.njy_per_count
+    assert relative == pytest.approx(0.01 * np.sqrt(np.pi / 2.0 / len(flux)), rel=0.15)
 
 
 def test_zero_point_clips_variable_stars() -> None:
@@ -441,8 +485,8 @@ def test_real_frames_agree_with_each_other(test_data) -> None:
     for path in paths[1:]:
         result = calibrate(read_exposure(path), catalogue, config)
         metrics = result.metrics
-        # Stars of S/N 10 to 20 are known to FWHM / (2.35 S/N), a tenth to a fifth of a pixel.
-        assert metrics["calibrate.wcs_rms"] < 0.15 * 0.54, path.name
+        # Stars of S/N 10 and FWHM of 5 to 6.5 pixels are known to FWHM / (2.35 S/N), 0.2 to 0.3.
+        assert metrics["calibrate.wcs_rms"] < 0.2 * 0.54, path.name
         assert metrics["calibrate.wcs_matches"] >= 30, path.name
         assert metrics["calibrate.zero_point"] == pytest.approx(25.0, abs=0.06), path.name
         assert 0.9 < metrics["calibrate.noise_ratio"] < 1.1, path.name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from astropy.table import Table
@@ -40,12 +40,15 @@ class Astrometry:
         Rows of the pairs in both tables.
     metrics : dict of str to float
         Number of pairs, degree, scatter, error of the fit, correction of the pointing.
+    nearby : Table
+        Reference stars on the image and around it: row in their table, x, y [pixel].
     """
 
     wcs: WCS
     sources: Rows
     references: Rows
     metrics: Metrics
+    nearby: Table = field(default_factory=Table)
 
 
 def solve(
@@ -98,7 +101,9 @@ def solve(
     inside = (np.abs(2 * x - shape[1] + 1) < shape[1]) & (np.abs(2 * y - shape[0] + 1) < shape[0])
     area = shape[0] * shape[1] * float(proj_plane_pixel_area(found.wcs.celestial))
     return replace(
-        found, metrics=found.metrics | {"calibrate.reference_density": float(inside.sum()) / area}
+        found,
+        metrics=found.metrics | {"calibrate.reference_density": float(inside.sum()) / area},
+        nearby=Table({"row": near, "x": x, "y": y}),
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import sep
@@ -19,6 +21,8 @@ _DEEPEST = 16
 _RIM_BLOCKS = 2
 _SMALLEST_CELL = 32
 _ENOUGH = 400
+#: Of a cell; one with less sky than half is not used at all.
+_MOST_HIDDEN = 0.5
 _SAMPLE = 1_000_000
 
 
@@ -64,19 +68,63 @@ def background(image: Image, masked: NDArray[np.bool_], box: int, filter_size: i
             f"only {masked.size - np.count_nonzero(masked)} of {masked.size} pixels are sky; "
             "check the mask (saturation level, defects) of this image"
         )
-    # Equal cells, for a sliver at the edge would have a level of its own; and a small image has
-    # three on each side where it can, for its sky need not be flat.
-    cells = [max(1, round(side / box), min(3, side // _SMALLEST_CELL)) for side in image.shape]
-    sides = [int(np.ceil(side / number)) for side, number in zip(image.shape, cells, strict=True)]
+    rows, columns = _cell(image.shape, box)
     found = sep.Background(
         np.ascontiguousarray(image, np.float32),
         mask=masked,
-        bh=sides[0],
-        bw=sides[1],
+        bh=rows,
+        bw=columns,
         fh=filter_size,
         fw=filter_size,
     )
     return Background(found.back(dtype=np.float32), found.rms(dtype=np.float32))
+
+
+def beside_sources(
+    masked: NDArray[np.bool_], covers: Sequence[NDArray[np.bool_]], box: int
+) -> NDArray[np.bool_]:
+    """Mask the pixels of sources too, as far out as each cell has sky to spare.
+
+    The wings of sources, and what models leave of them, lift the clipped median by a few percent
+    of the noise, and that lowers a PSF flux by five times that part of its error.
+
+    Parameters
+    ----------
+    masked : ndarray of bool, shape (ny, nx)
+        Not to be used anywhere.
+    covers : sequence of ndarray of bool, shape (ny, nx)
+        On sources, the widest first.  In a cell the first counts that leaves half of it; none
+        where none does.
+    box : int
+        Side of a cell of the background [pixel].
+
+    Returns
+    -------
+    ndarray of bool, shape (ny, nx)
+    """
+    found = masked.copy()
+    height, width = _cell(masked.shape, box)
+    for y, x in product(range(0, masked.shape[0], height), range(0, masked.shape[1], width)):
+        cell = slice(y, y + height), slice(x, x + width)
+        for cover in covers:
+            either = masked[cell] | cover[cell]
+            if np.count_nonzero(either) <= _MOST_HIDDEN * either.size:
+                found[cell] = either
+                break
+    return found
+
+
+def _cell(shape: tuple[int, ...], box: int) -> tuple[int, int]:
+    """Return rows and columns of the cells of an image.
+
+    They are equal, for a sliver at the edge would have a level of its own; and a small image has
+    three on each side where it can, for its sky need not be flat.
+    """
+    rows, columns = (
+        int(np.ceil(side / max(1, round(side / box), min(3, side // _SMALLEST_CELL))))
+        for side in shape
+    )
+    return rows, columns
 
 
 def vignetted(image: Image, masked: NDArray[np.bool_], fraction: float) -> NDArray[np.bool_]:

@@ -218,13 +218,13 @@ def _components(
 
 def _denoised(mean: Floats, noise: float) -> Floats:
     """Return a Moffat profile plus what is left of the mean star where that is above the noise."""
-    profile = _moffat(mean, noise)
-    left = mean - profile
+    profile, level = _moffat(mean, noise)
+    left = mean - profile - level
     return np.asarray(profile + _gain(left, noise) * left)
 
 
-def _moffat(mean: Floats, noise: float) -> Floats:
-    """Fit an elliptical Moffat profile."""
+def _moffat(mean: Floats, noise: float) -> tuple[Floats, float]:
+    """Fit an elliptical Moffat profile, and the level of what is around stars and was not found."""
     half = mean.shape[0] // 2
     at = np.arange(-half, half + 1, dtype=np.float64)
     dy, dx = np.meshgrid(at, at, indexing="ij")
@@ -238,11 +238,11 @@ def _moffat(mean: Floats, noise: float) -> Floats:
 
     width = np.sqrt(max(mean.sum(), 0.0) / (2 * np.pi * max(mean.max(), 1e-12)))
     start = -2.0 * np.log(max(width, 0.5)) - np.log(2.0)
-    guess = np.array([mean.max(), 0.0, 0.0, start, start, 0.0, np.log(3.5)])
+    guess = np.array([mean.max(), 0.0, 0.0, start, start, 0.0, np.log(3.5), 0.0])
     found = least_squares(
-        lambda p: ((profile(p) - mean) / error).ravel(), guess, loss="soft_l1", max_nfev=200
+        lambda p: ((profile(p) + p[7] - mean) / error).ravel(), guess, loss="soft_l1", max_nfev=200
     )
-    return profile(found.x)
+    return profile(found.x), float(found.x[7])
 
 
 def _keep(misfit: Floats, snr: Floats) -> NDArray[np.bool_]:

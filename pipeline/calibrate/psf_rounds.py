@@ -8,7 +8,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from pipeline.calibrate.background import Background, background, sky
+from pipeline.calibrate.background import Background, background, beside_sources, sky
 from pipeline.calibrate.config import CalibrateConfig
 from pipeline.calibrate.find import FWHM, Found, find
 from pipeline.calibrate.fit import PointFits, fit_points, model_image
@@ -93,13 +93,11 @@ def characterise(exposure: Exposure, config: CalibrateConfig) -> Characterised:
     """
     bad = exposure.masked(UNUSABLE)
     covered = np.zeros_like(bad)
+    sources: list[NDArray[np.bool_]] = []
     fwhm, previous = config.initial_fwhm, None
     beneath, hidden = exposure.image, bad
     for turn in range(1, config.iterations + 1):
-        level = background(beneath, hidden, config.background_box, config.background_filter)
-        image = exposure.image - level.level
-        if not config.subtract_background:
-            image = exposure.image
+        level, image = _without_sky(exposure, beneath, hidden, sources, config)
         ratio = noise_ratio(image, exposure.variance, bad | covered, config.max_noise_ratio)
         variance = exposure.variance
         if config.scale_variance:
@@ -117,18 +115,37 @@ def characterise(exposure: Exposure, config: CalibrateConfig) -> Characterised:
             config.max_sources,
         )
         covered = _grown(found.covered, fwhm)
+        # Once more, for what was just found is not sky.
+        sources = [covered, found.covered]
+        level, image = _without_sky(exposure, beneath, hidden, sources, config)
         one = _Round(exposure.with_(image=image, variance=variance), bad, found, config)
-        rows, psf, fits, residual = one.run(previous)
+        rows, psf, at = one.model(previous)
+        _, residual = one.fit(psf.psf, at)
         settled = abs(psf.psf.fwhm / fwhm - 1.0) < config.fwhm_tolerance and turn > 1
         fwhm = float(np.clip(psf.psf.fwhm, 1.0, _LARGEST / 2))
-        # The sky is seen between the stars, and where they were taken off well.
+        # In a crowd the sky is seen where sources were taken off well.
         beneath = residual if not config.subtract_background else residual + level.level
         hidden = bad.copy()
         hidden[covered] |= np.abs(residual[covered]) > _LEFT_OVER * level.rms[covered]
         previous = psf.psf
         if settled:
             break
+    level, image = _without_sky(exposure, beneath, hidden, sources, config)
+    fits, residual = replace(one, exposure=one.exposure.with_(image=image)).fit(psf.psf, at)
     return Characterised(image, residual, variance, bad, level, found, fits, psf, rows, ratio, turn)
+
+
+def _without_sky(
+    exposure: Exposure,
+    beneath: Image,
+    hidden: NDArray[np.bool_],
+    sources: list[NDArray[np.bool_]],
+    config: CalibrateConfig,
+) -> tuple[Background, Image]:
+    """Return the background of what is beneath the sources, and the image without it."""
+    box = config.background_box
+    level = background(beneath, beside_sources(hidden, sources, box), box, config.background_filter)
+    return level, exposure.image - level.level if config.subtract_background else exposure.image
 
 
 def noise_ratio(image: Image, variance: Image, masked: NDArray[np.bool_], largest: float) -> float:
@@ -185,19 +202,21 @@ class _Round:
     found: Found
     config: CalibrateConfig
 
-    def run(self, previous: Psf | None) -> tuple[NDArray[np.int64], PsfFit, PointFits, Image]:
-        """Return rows of stars, PSF, fits, and the image without sources."""
+    def model(self, previous: Psf | None) -> tuple[NDArray[np.int64], PsfFit, list[Floats]]:
+        """Return rows of stars, their PSF, and x, y, flux of the sources."""
         sources = self.found.sources
         seeing = previous.fwhm if previous is not None else _median_fwhm(sources)
         config = replace(self.config, initial_fwhm=seeing)
         rows = candidates(sources, self.exposure.mask, config)
-        fitted, at = self._model(rows, seeing, previous)
+        return rows, *self._model(rows, seeing, previous)
+
+    def fit(self, psf: Psf, at: list[Floats]) -> tuple[PointFits, Image]:
+        """Return fits of sources around x, y, flux, and the image without them."""
         planes = self.exposure.image, self.exposure.variance, self.bad
-        fits = fit_points(*planes, fitted.psf, *at, rounds=2)
+        fits = fit_points(*planes, psf, *at, rounds=2)
         drawn = np.nan_to_num(fits.flux)
-        model = model_image(fitted.psf, fits.x, fits.y, drawn, self.exposure.shape)
-        residual = np.subtract(self.exposure.image, model, out=model)
-        return rows, fitted, fits, residual
+        model = model_image(psf, fits.x, fits.y, drawn, self.exposure.shape)
+        return fits, np.subtract(self.exposure.image, model, out=model)
 
     def _model(
         self, rows: NDArray[np.int64], seeing: float, previous: Psf | None
@@ -211,10 +230,7 @@ class _Round:
             x, y, flux = (v[rows] for v in at)
             stars = Stars.cut(*planes, self.bad, x, y, half)
         else:
-            fits = fit_points(*planes, self.bad, previous, *at, rounds=2)
-            drawn = np.nan_to_num(fits.flux)
-            model = model_image(previous, fits.x, fits.y, drawn, planes[0].shape)
-            residual = np.subtract(planes[0], model, out=model)
+            fits, residual = self.fit(previous, at)
             at = [fits.x, fits.y, np.where(np.isfinite(fits.flux), fits.flux, at[2])]
             x, y, flux = fits.x[rows], fits.y[rows], fits.flux[rows]
             stars = Stars.cut(residual, planes[1], self.bad, x, y, half)

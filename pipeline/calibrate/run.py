@@ -32,6 +32,9 @@ Floats = NDArray[np.float64]
 _SPREAD_FLOOR = 0.008
 _AB_NJY = 31.4
 _ENOUGH = 10
+#: Sources within so many FWHM of each other are neighbours; stars that an image may not tell apart,
+#: and the part of a star's flux that the other one must have to count.
+_APART, _BLENDED, _BESIDE = 2.5, 1.5, 0.01
 
 
 class SourceFlag(IntFlag):
@@ -113,7 +116,8 @@ def calibrate(
         stars = references(refcat, clean.info, config)
         astrometry = solve(sources, stars, wcs, clean.shape, config)
         wcs, fitted = astrometry.wcs, astrometry.metrics
-        photo_calib, more = _fitted_calib(sources, stars, astrometry, config)
+        reach = _BLENDED * known.psf.psf.fwhm
+        photo_calib, more = _fitted_calib(sources, stars, astrometry, reach, config)
         fitted |= more
     result = _finish(clean.with_(wcs=wcs), known, sources, photo_calib)
     metrics = image_metrics(known, sources, correction) | fitted
@@ -189,7 +193,7 @@ def _flags(sources: Table, exposure: Exposure, good: Floats, fwhm: float) -> NDA
     bits = np.zeros(len(sources), np.int32)
     bits[saturated(sources, exposure.mask)] |= SourceFlag.SATURATED
     bits[~(good > 0.99)] |= SourceFlag.BAD_PIXELS
-    bits[~isolated(sources, 2.5 * fwhm)] |= SourceFlag.NEIGHBOUR
+    bits[~isolated(sources, _APART * fwhm)] |= SourceFlag.NEIGHBOUR
     bits[~np.isfinite(np.asarray(sources["flux"]))] |= SourceFlag.NO_FIT
     return bits
 
@@ -235,7 +239,11 @@ def _given_calib(
 
 
 def _fitted_calib(
-    sources: Table, stars: References, astrometry: Astrometry, config: CalibrateConfig
+    sources: Table,
+    stars: References,
+    astrometry: Astrometry,
+    reach: float,
+    config: CalibrateConfig,
 ) -> tuple[PhotoCalib, Metrics]:
     """Return the calibration that the reference stars say, and its metrics."""
     mine, theirs = astrometry.sources, astrometry.references
@@ -243,6 +251,10 @@ def _fitted_calib(
     good = (flags & (SourceFlag.SATURATED | SourceFlag.BAD_PIXELS | SourceFlag.NO_FIT)) == 0
     good &= stars.star[theirs] & np.asarray(sources["is_star"])[mine]
     alone = good & ((flags & SourceFlag.NEIGHBOUR) == 0)
+    # The catalogue knows of neighbours that the image does not tell apart.
+    nearby = astrometry.nearby
+    nearby["flux"] = np.nan_to_num(stars.flux[nearby["row"]])
+    alone &= np.isin(theirs, nearby["row"][isolated(nearby, reach, _BESIDE)])
     # In a crowded field every star has neighbours.
     use = alone if np.count_nonzero(alone) >= _ENOUGH else good
     counts, error = (np.asarray(sources[name])[mine][use] for name in ("flux", "flux_err"))

@@ -9,10 +9,15 @@ from numpy.typing import NDArray
 
 from pipeline.errors import CalibrateError
 from pipeline.exposure import PhotoCalib
+from pipeline.robust import weighted_median
 
 Floats = NDArray[np.float64]
 _ROUNDS = 5
 _CLIP = 3.0
+#: Fewer stars than this are averaged.
+_FEW = 5
+#: Variance of the median over that of the mean, of Gaussian errors.
+_OF_MEDIAN = 0.5 * np.pi
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,10 @@ class ZeroPoint:
 def zero_point(
     counts: Floats, counts_err: Floats, flux: Floats, flux_err: Floats, floor: float
 ) -> ZeroPoint:
-    """Average the ratio of catalogue to image, outliers (variables, blends) clipped.
+    """Take the weighted median ratio of catalogue to image, outliers (variables, blends) clipped.
+
+    Light that a catalogue has not, or has of two stars, makes ratios smaller only: it would move
+    a mean by a tenth of a percent.
 
     Parameters
     ----------
@@ -70,19 +78,19 @@ def zero_point(
     error = np.sqrt((counts_err / counts) ** 2 + of_catalogue**2 + floor**2)
     use = np.ones(len(magnitude), bool)
     for _ in range(_ROUNDS):
-        weight = use / error**2
-        mean = float(np.sum(weight * magnitude) / np.sum(weight))
         if not use.all() or len(magnitude) > 2:
             middle = float(np.median(magnitude[use]))
             pull = np.abs(magnitude - middle) / error
-            typical = max(1.0, 1.4826 * float(np.median(pull[use])))
-            use = pull < _CLIP * typical
+            use = pull < _CLIP * max(1.0, 1.4826 * float(np.median(pull[use])))
     weight = use / error**2
-    mean = float(np.sum(weight * magnitude) / np.sum(weight))
+    if np.count_nonzero(use) < _FEW:
+        typical = float(np.average(magnitude, weights=weight))
+    else:
+        typical = float(weighted_median(magnitude, weight))
     free = max(int(np.count_nonzero(use)) - 1, 1)
-    excess = max(1.0, float(np.sum(weight * (magnitude - mean) ** 2)) / free)
-    relative = float(np.sqrt(excess / np.sum(weight)))
-    left = magnitude[use] - mean
+    excess = max(1.0, float(np.sum(weight * (magnitude - typical) ** 2)) / free)
+    relative = float(np.sqrt(_OF_MEDIAN * excess / np.sum(weight)))
+    left = magnitude[use] - typical
     scatter = 1.0857 * 1.4826 * float(np.median(np.abs(left - np.median(left))))
-    value = float(np.exp(mean))
+    value = float(np.exp(typical))
     return ZeroPoint(PhotoCalib(value, value * relative), int(np.count_nonzero(use)), scatter)
