@@ -93,21 +93,35 @@ def described(pulls: Table, rng: np.random.Generator) -> dict[str, Any]:
     return {"n": len(everything)} | {name: one(k) for k, name in enumerate(QUANTITIES)}
 
 
-def run(case: str, seeds: range) -> dict[str, Any]:
-    """Pulls of a case, by signal-to-noise."""
-    pulls = vstack([image_pulls(case, seed) for seed in track(seeds, case, transient=True)])
-    rng = np.random.default_rng(len(pulls))
+def skies(cases: list[str], first: int, images: int) -> dict[str, range]:
+    """Seeds of the images of each case: no sky twice, so that means of all are of independent images."""
     return {
-        f"{low:g}-{high:g}": described(pulls[(pulls["snr"] >= low) & (pulls["snr"] < high)], rng)
-        for low, high in pairwise(EDGES)
+        case: range(first + k * images, first + (k + 1) * images) for k, case in enumerate(cases)
     }
 
 
-def run_movers(cases: list[str], seeds: range) -> list[dict[str, Any]]:
+def run(seeds: dict[str, range]) -> dict[str, dict[str, Any]]:
+    """Pulls of each case and of all, by signal-to-noise."""
+    pulls = {
+        case: vstack([image_pulls(case, seed) for seed in track(some, case, transient=True)])
+        for case, some in seeds.items()
+    }
+    pulls["all"] = vstack(list(pulls.values()))
+    rng = np.random.default_rng(len(pulls["all"]))
+    return {
+        case: {
+            f"{low:g}-{high:g}": described(some[(some["snr"] >= low) & (some["snr"] < high)], rng)
+            for low, high in pairwise(EDGES)
+        }
+        for case, some in pulls.items()
+    }
+
+
+def run_movers(seeds: dict[str, range]) -> list[dict[str, Any]]:
     """Pulls of trails and dipoles through all stages, and a table of them."""
     shown = Shown("shape", "case", "S/N", "found", *(f"{q}: mean, width" for q in MOVER_QUANTITIES))
     found = []
-    for what, case, snr, one in track(movers(cases, seeds), "movers", transient=True):
+    for what, case, snr, one in track(movers(seeds), "movers", transient=True):
         found.append({"shape": what, "case": case, "snr": snr} | one)
         texts = [
             f"{one[q]['mean']:+.2f}±{one[q]['mean_err']:.2f} {one[q]['width']:.2f}±{one[q]['width_err']:.2f}"
@@ -158,7 +172,7 @@ def main() -> int:
     made.add_argument("--seed", type=int, default=41, help="of the first image")
     made.add_argument("--output", type=Path, help="where to write the results as JSON")
     args = made.parse_args()
-    results = {case: run(case, range(args.seed, args.seed + args.images)) for case in args.cases}
+    results = run(skies(args.cases, args.seed, args.images))
     shown = Shown("case", "S/N", "sources", *(f"{name}: mean, width" for name in QUANTITIES))
     for case, bins in results.items():
         for snr, one in bins.items():
@@ -170,8 +184,7 @@ def main() -> int:
             ]
             shown.add_row(case, snr, str(one["n"]), *texts)
     Console().print(shown)
-    seeds = range(args.seed, args.seed + args.mover_images)
-    moved = run_movers(args.cases, seeds) if seeds else []
+    moved = run_movers(skies(args.cases, args.seed, args.mover_images)) if args.mover_images else []
     found = run_shapes(args.shape_images, args.seed) if args.shape_images else []
     content = {
         "images": args.images,

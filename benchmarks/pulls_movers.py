@@ -109,10 +109,10 @@ def _pulls(
     return Table({"snr": flux[true] / errors[2][row]} | pulls)
 
 
-def movers(cases: list[str], seeds: range) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+def movers(seeds: dict[str, range]) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
     """What it is, the case or all of them, S/N, and what the pulls are, one after the other."""
-    images = {case: [image_pulls(case, seed) for seed in seeds] for case in cases}
-    images["all"] = [image for case in cases for image in images[case]]
+    images = {case: [image_pulls(case, seed) for seed in some] for case, some in seeds.items()}
+    images["all"] = [image for some in images.values() for image in some]
     for case, some_images in images.items():
         for what in ("trail", "dipole"):
             pulls = vstack([image[what] for image in some_images])

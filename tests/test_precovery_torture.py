@@ -81,7 +81,7 @@ def test_workers_killed_at_random(
     plain_connection.rollback()
 
     n_died = torture(dsn, tmp_path, 240.0)
-    assert n_died > 5
+    assert n_died >= 3
 
     # Nothing is lost: every object on every image before it, each with the flux of that image.
     rows = plain_connection.execute(

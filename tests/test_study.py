@@ -15,7 +15,7 @@ from apdb.cli.main import app
 from pipeline.fakes import FakesConfig
 from pipeline.scene.config import NightConfig
 from pipeline.scene.night import simulate_night
-from pipeline.study import StudyConfig, run_study, simulated_pairs, write_report
+from pipeline.study import StudyConfig, real_pairs, run_study, simulated_pairs, write_report
 from pipeline.study.measures import clustering, dispersion, objects, photometry, purity
 from pipeline.study.run import together
 
@@ -162,3 +162,18 @@ def test_a_model_of_one_s_own_frames(tmp_path: Path) -> None:
     assert (told["version"], told["images"]) == ("own", 7 - left_out)
     assert left_out <= 2
     assert told["auc"] > 0.8
+
+
+def test_every_frame_can_be_the_template(tmp_path: Path) -> None:
+    night = NightConfig(
+        n_visits=3, bands=("r",), shape=(300, 300), n_stars=90, n_galaxies=5, n_saturated=0,
+        n_transients=0, n_variables=0, n_movers=0, satellites=0.0, cosmic_rays=0.0,
+    )  # fmt: skip
+    paths = [visit.science for visit in simulate_night(night, tmp_path, raw=False).visits]
+    each = list(real_pairs(paths, series="a", band="r", every=True))
+    assert len({pair.name for pair in each}) == len(each) == 6
+    used = {pair.template.info.visit for pair in each if pair.template.info}
+    assert len(used) == 3
+    others = list(real_pairs(paths, series="a", band="r"))
+    assert len({pair.name for pair in others}) == len(others) == 2
+    assert len({pair.template.info.visit for pair in others if pair.template.info}) == 1

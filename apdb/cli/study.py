@@ -37,6 +37,9 @@ def flavors(
         list[Path] | None,
         typer.Option(help="Folder of FITS frames of one field; repeat it for more fields."),
     ] = None,
+    every_pair: Annotated[
+        bool, typer.Option("--every-pair", help="Each frame in turn is the template of all others.")
+    ] = False,
     flavor: Annotated[
         list[str] | None,
         typer.Option(help="A flavor to compare; repeat it. Default: all.", show_default=False),
@@ -55,7 +58,8 @@ def flavors(
     photometry, repeatability of objects, clustering along rows and around bright stars, maps,
     histograms and stamps.
 
-    Of the frames of a folder (--images) the one with the best seeing is the template.
+    Of the frames of a folder (--images) the one with the best seeing is the template, or, with
+    --every-pair, each in turn.
     """
     from pipeline.classify import load_model
     from pipeline.memory import reuse_memory
@@ -69,12 +73,13 @@ def flavors(
     with tempfile.TemporaryDirectory() as scratch, _progress() as bar:
         task = bar.add_task("calibrating", total=None)
         study = run_study(
-            _pairs(config, simulate, images or [], Path(scratch)),
+            _pairs(config, simulate, images or [], Path(scratch), every=every_pair),
             config,
             model=model,
             watch=lambda text: bar.update(task, description=text),
         )
     given = [f"--simulate {simulate}", *(f"--images {path.name}" for path in images or [])]
+    given += ["--every-pair"] * every_pair
     report = write_report(study, folder, f"apdb study flavors {' '.join(given)} --seed {seed}")
     failed = sum("failure" in each for each in study.images)
     if settings(context).json:
@@ -99,7 +104,9 @@ def _config(flavor: list[str] | None, simulate: int, seed: int) -> StudyConfig:
         raise InvalidInput(str(error)) from error
 
 
-def _pairs(config: StudyConfig, simulate: int, images: list[Path], scratch: Path) -> Iterator[Pair]:
+def _pairs(
+    config: StudyConfig, simulate: int, images: list[Path], scratch: Path, *, every: bool
+) -> Iterator[Pair]:
     """Yield all images of the study."""
     from pipeline.study import real_pairs, simulated_pairs
 
@@ -107,7 +114,7 @@ def _pairs(config: StudyConfig, simulate: int, images: list[Path], scratch: Path
         yield from simulated_pairs(config.night, scratch)
     for path in images:
         files = sorted(each for each in path.iterdir() if ".fits" in each.suffixes)
-        yield from real_pairs(files, series=path.name, band="r")
+        yield from real_pairs(files, series=path.name, band="r", every=every)
 
 
 def _progress() -> Progress:

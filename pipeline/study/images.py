@@ -73,7 +73,9 @@ def simulated_pairs(config: NightConfig, folder: Path) -> Iterator[Pair]:
         yield _pair("simulated", visit.info.band, calibrated, template, truth)
 
 
-def real_pairs(paths: Sequence[Path], *, series: str, band: str) -> Iterator[Pair]:
+def real_pairs(
+    paths: Sequence[Path], *, series: str, band: str, every: bool = False
+) -> Iterator[Pair]:
     """Calibrate frames of one field; the one with the best seeing is the template of the others.
 
     Parameters
@@ -84,11 +86,13 @@ def real_pairs(paths: Sequence[Path], *, series: str, band: str) -> Iterator[Pai
         Name for them.
     band : str
         Filter.
+    every : bool
+        Every frame in turn is the template of all others.
 
     Yields
     ------
     Pair
-        One for each frame but the template.
+        One for each frame but the template; with `every`, one for each ordered pair.
 
     Raises
     ------
@@ -100,9 +104,11 @@ def real_pairs(paths: Sequence[Path], *, series: str, band: str) -> Iterator[Pai
     config = CalibrateConfig(zero_point=_ZERO_POINT)
     frames = [calibrate(read_exposure(path), None, config) for path in paths]
     best = min(range(len(frames)), key=lambda i: frames[i].metrics["calibrate.psf_fwhm"])
-    for number, frame in enumerate(frames):
-        if number != best:
-            yield _pair(series, band, frame, frames[best].exposure, None)
+    for template in range(len(frames)) if every else [best]:
+        for number, frame in enumerate(frames):
+            if number != template:
+                pair = _pair(series, band, frame, frames[template].exposure, None)
+                yield replace(pair, name=f"{pair.name}-{template}") if every else pair
 
 
 def _pair(
