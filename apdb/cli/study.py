@@ -79,7 +79,7 @@ def flavors(
             watch=lambda text: bar.update(task, description=text),
         )
     given = [f"--simulate {simulate}", *(f"--images {path.name}" for path in images or [])]
-    given += ["--every-pair"] * every_pair
+    given += ["--every-pair"] * every_pair + [f"--flavor {name}" for name in flavor or []]
     report = write_report(study, folder, f"apdb study flavors {' '.join(given)} --seed {seed}")
     failed = sum("failure" in each for each in study.images)
     if settings(context).json:
