@@ -103,7 +103,7 @@ def solve(
     return replace(
         found,
         metrics=found.metrics | {"calibrate.reference_density": float(inside.sum()) / area},
-        nearby=Table({"row": near, "x": x, "y": y}),
+        nearby=Table({"row": near, "x": x, "y": y})[np.isfinite(x) & np.isfinite(y)],
     )
 
 
